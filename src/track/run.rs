@@ -1,19 +1,21 @@
 //! A run that records its own metadata.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::mem;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-
 use std::sync::Mutex;
 use std::time::Duration;
+
 use super::heart::Heart;
 use super::measure::{Earlier, Log, Measuring};
 use super::mirror::Mirrors;
 use super::offline::{Offline, Place};
 use super::options::RunOptions;
 use super::{capture, git, panic, secrets};
+use crate::artifacts::Logged;
 use crate::error::Result;
 use crate::meta::{Failure, Process, RunMeta, Status, now};
 use crate::safe_name;
@@ -26,10 +28,10 @@ const ERROR: &str = "tbx/error";
 /// Maximum length of a traceback; a longer one becomes an artifact.
 const MAX_TRACEBACK: usize = 8 << 10;
 const TRACEBACK: &str = "traceback.txt";
-
-/// A run that records its own metadata: a [`SummaryWriter`], to which it dereferences, and a
 /// Default time between measurements of the machine.
 const MEASURED_EVERY: Duration = Duration::from_secs(10);
+
+/// A run that records its own metadata: a [`SummaryWriter`], to which it dereferences, and a
 /// `tbx.json` next to the log.
 ///
 /// ```
@@ -66,13 +68,15 @@ pub struct ActiveRun {
     experiment: Option<String>,
     /// The directory with the versions of artifacts.
     pub(super) artifact_store: PathBuf,
+    /// What it logged last of each artifact with versions.
+    pub(super) logged: Mutex<HashMap<String, Logged>>,
     card: bool,
     heart: Heart,
+    measuring: Option<Measuring>,
     /// Its offline directory for Weights & Biases.
     offline: Option<Offline>,
     mirrors: Mirrors,
     /// Where its children get theirs.
-    measuring: Option<Measuring>,
     wandb: Option<Place>,
     has_ended: bool,
 }
@@ -117,13 +121,13 @@ impl ActiveRun {
     fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
         panic::watch();
         let RunOptions { meta: mut said, writer, card, .. } = options.clone();
+        let earlier = writer.purged_from().map(|step| Earlier::hidden_by(step, dir));
         let writer = writer.create(dir)?;
+        earlier.map_or(Ok(()), |earlier| earlier.repeat(&writer))?;
         let now = now();
         said.id = Some(uuid::Uuid::new_v4().simple().to_string());
         said.start_time = Some(now);
-        let earlier = writer.purged_from().map(|step| Earlier::hidden_by(step, dir));
         said.git = options.git.then(|| git::state(Path::new("."))).flatten();
-        earlier.map_or(Ok(()), |earlier| earlier.repeat(&writer))?;
         said.environment = options.environment.then(|| capture::environment(&options.variables));
         said.process = Some(Process {
             pid: std::process::id(),
@@ -156,6 +160,7 @@ impl ActiveRun {
             id: meta.id.clone().unwrap_or_default(),
             experiment: meta.experiment.clone(),
             artifact_store: options.artifact_store.unwrap_or_else(|| above(dir)),
+            logged: Mutex::default(),
             card,
             heart: Heart::start(dir.to_owned(), options.heartbeat)?,
             measuring: measuring.transpose()?,
@@ -231,13 +236,13 @@ impl ActiveRun {
             (Some(own), Some(parent)) => Some(Place { group: parent.group.clone(), ..own }),
             (own, parent) => own.or_else(|| parent.clone()),
         };
+        // It runs on the machine that its parent measures already.
+        options.system_metrics = options.system_metrics.or(Some(None));
         options.artifact_store =
             options.artifact_store.or_else(|| Some(self.artifact_store.clone()));
         options.create(self.dir.join(safe_name::encode(name)))
     }
 
-        // It runs on the machine that its parent measures already.
-        options.system_metrics = options.system_metrics.or(Some(None));
     /// Waits until the operating system has every earlier event of this run, also those of its
     /// [offline directory](RunOptions::wandb). A step that gets more values afterwards has them in another row there.
     ///
@@ -293,12 +298,12 @@ impl ActiveRun {
             return Ok(());
         }
         self.heart.stop();
+        drop(self.measuring.take());
         if self.heart.is_forked() {
             // The run continues in the process that started it.
             drop(self.offline.take());
             self.mirrors.end();
             return self.writer.flush(); // which returns the error
-        drop(self.measuring.take());
         }
         let failure = failure.map(|failure| self.shortened(failure)).transpose()?;
         let mut meta = RunMeta::default();
