@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::{ArtifactVersion, Artifacts, VersionCopy, name, sums};
 use crate::error::{Error, ErrorKind, Result, failed};
 use crate::meta::{Artifact, ArtifactRef, now};
-use crate::replace::Folder;
+use crate::replace::{Folder, sweep_once};
 use crate::safe_name;
 use crate::tree::{Listing, MAX_FILES, Tree};
 
@@ -155,6 +155,8 @@ impl Artifacts {
         if let Some(last) = last.filter(|last| last.digest == digest && last.is_at(&to)) {
             return Ok(last.stored.clone());
         }
+        // A program may have died before its complete directory had its name.
+        folder.parent().into_iter().for_each(sweep_once);
         let holds = || Tree::read(&to).is_ok_and(|there| there.digest() == digest);
         if !holds() {
             // What is there has another content, so it is damaged.

@@ -22,7 +22,10 @@ const MAX_REPEATED: usize = 10_000;
 
 /// Measurements of an earlier part of a run, by tag.
 #[derive(Debug, Default)]
-pub(super) struct Earlier(Vec<(String, Vec<(i64, f64, f64)>)>);
+pub(super) struct Earlier(Vec<(String, Vec<Point>)>);
+
+/// A step, a wall time and a value.
+type Point = (i64, f64, f64);
 
 impl Earlier {
     /// The measurements in `dir` that a resumption at `step` hides. Their steps are seconds, which have nothing to do

@@ -13,7 +13,7 @@ use super::run::ActiveRun;
 use crate::digest;
 use crate::error::{ErrorKind, Result, failed};
 use crate::meta::{Artifact, now};
-use crate::replace::{Folder, disk};
+use crate::replace::{Folder, disk, sweep_once};
 use crate::summary::graph::onnx::interface::{OnnxInterface, OnnxValue};
 use crate::writer::IntoStep;
 use crate::writer::onnx::read;
@@ -139,6 +139,8 @@ impl ActiveRun {
         for number in 1u32.. {
             let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
             let place = Artifact::place(&self.dir, &name)?;
+            // A program may have died before its complete directory had its name.
+            place.parent().into_iter().for_each(sweep_once);
             if place.symlink_metadata().is_ok() {
                 let Some(there) = folders.get(name.as_str()) else { continue };
                 let has = |file: &str, sha256: &str| {

@@ -545,3 +545,42 @@ fn a_logged_model_never_changes() {
     assert!(said.to_string().contains("only one file \"model.onnx\""), "{said}");
     run.finish().unwrap();
 }
+
+/// Logs versions in a process that ends early: see the test below.
+const DIES: &str = "TBX_TEST_LOG_AND_DIE";
+
+#[cfg(unix)]
+#[test]
+fn a_program_that_dies_while_it_logs_a_version_can_be_repeated() {
+    if std::env::var_os(DIES).is_some() {
+        let root = std::env::current_dir().unwrap();
+        let run = quiet().create(root.join("runs/a")).unwrap();
+        run.log_version("data", "dataset", root.join("data"), None).unwrap();
+        return run.finish().unwrap();
+    }
+    let program = std::env::current_exe().unwrap();
+    for at in 1.. {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("data/sub")).unwrap();
+        fs::write(dir.path().join("data/sub/b"), "two").unwrap();
+        let log = |end: Option<u32>| {
+            let mut command = Command::new(&program);
+            let test = "artifacts::a_program_that_dies_while_it_logs_a_version_can_be_repeated";
+            command.args(["--exact", test]).current_dir(dir.path()).env(DIES, "1");
+            command.envs(end.map(|end| ("TBX_TEST_END_AT", end.to_string())));
+            command.output().unwrap().status.success()
+        };
+        let is_done = log(Some(at));
+        assert!(log(None), "after the end before change {at}");
+        let artifacts = Artifacts::open(dir.path().join("runs"));
+        let out = dir.path().join("out");
+        assert_eq!(artifacts.fetch(&name("data:v0"), &out).unwrap().places().count(), 1);
+        assert_eq!(fs::read(out.join("sub/b")).unwrap(), b"two");
+        let files = WalkDir::new(dir.path().join("runs/a/artifacts")).into_iter();
+        assert_eq!(files.filter(|file| file.as_ref().unwrap().file_type().is_file()).count(), 2);
+        if is_done {
+            assert!(at > 10, "a test without a test build");
+            break;
+        }
+    }
+}
