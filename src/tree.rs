@@ -1,8 +1,9 @@
 //! The files of a directory with their digests, and one digest of all of them.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rayon::prelude::*;
 use walkdir::WalkDir;
@@ -19,7 +20,24 @@ const MAX_POINTER: u64 = 1024;
 /// The start of a pointer of Git LFS.
 const POINTER: &str = "version https://git-lfs.github.com/spec/v1\n";
 
-/// A file, or all files in and below a directory.
+/// A file, or all files in and below a directory, before they are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    path: PathBuf,
+    files: Vec<Listed>,
+    is_folder: bool,
+}
+
+/// A file of a [`Listing`]. Two that are equal have most likely the same content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Listed {
+    /// Its path below the directory, with `/`; the name of a single file.
+    path: String,
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+/// A file, or all files in and below a directory, with their digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
     files: Vec<TreeFile>,
@@ -48,25 +66,22 @@ pub struct Pointer {
     pub size: u64,
 }
 
-impl Tree {
-    /// Reads the file or the directory at `path`, several files at a time. Links inside a directory
-    /// count if they lead to files inside it. Temporary files of tbx do not count.
+impl Listing {
+    /// Lists the file or the directory at `path` without reading it. Links inside a directory count if they lead to
+    /// files inside it. Temporary files of tbx do not count.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Value`]: a name is not UTF-8, or there are more than a million files.
-    /// [`ErrorKind::Io`]: a file cannot be read, is not a regular file, or is a link out of the
-    /// directory or to a directory.
-    pub fn read(path: &Path) -> Result<Self> {
-        let at = |error: io::Error| failed(error, path);
-        if !path.metadata().map_err(at)?.is_dir() {
+    /// [`ErrorKind::Value`]: a name is not UTF-8, or there are more than `max` files. [`ErrorKind::Io`]: the
+    /// directory cannot be read.
+    pub fn read(path: &Path, max: usize) -> Result<Self> {
+        let metadata = path.metadata().map_err(|error| failed(error, path))?;
+        if !metadata.is_dir() {
             let name = path.file_name().unwrap_or_default();
-            let (file, metadata) = store::open_regular(path).map_err(at)?;
-            let file = digest_of(file, metadata.len(), text(Path::new(name), path)?).map_err(at)?;
-            return Ok(Self { files: vec![file], is_folder: false });
+            let file = Listed::of(text(Path::new(name), path)?, &metadata);
+            return Ok(Self { path: path.into(), files: vec![file], is_folder: false });
         }
-        let root = Root::new(path, Links::Inside).map_err(at)?;
-        let mut found: Vec<(PathBuf, String)> = Vec::new();
+        let mut files = Vec::new();
         let walk = WalkDir::new(path).min_depth(1).into_iter();
         for entry in walk.filter_entry(|entry| !is_temporary(entry.file_name())) {
             let entry = entry.map_err(|error| {
@@ -76,22 +91,142 @@ impl Tree {
             if entry.file_type().is_dir() {
                 continue;
             }
-            if found.len() >= MAX_FILES {
-                let what = format!("it has more than {MAX_FILES} files: put them into an archive");
+            if files.len() >= max {
+                let what = format!("it has more than {max} files: put them into an archive file");
                 return Err(failed(ErrorKind::Value(what), path));
             }
             let below = entry.path().strip_prefix(path).unwrap_or(entry.path());
-            let name = text(below, entry.path())?;
-            found.push((entry.into_path(), name));
+            // Where a link leads is checked when it is read.
+            let metadata = entry.path().metadata().or_else(|_| entry.path().symlink_metadata());
+            let metadata = metadata.map_err(|error| failed(error, entry.path()))?;
+            files.push(Listed::of(text(below, entry.path())?, &metadata));
         }
-        found.sort_by(|(_, a), (_, b)| a.cmp(b));
-        let files = found.into_par_iter().map(|(path, name)| {
-            let read = root
-                .open(&path)
-                .and_then(|(file, len)| digest_of(file.into_reader(len), len, name));
-            read.map_err(|error| failed(error, path))
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Self { path: path.into(), files, is_folder: true })
+    }
+
+    /// The file or the directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The size of all files in bytes.
+    pub fn size(&self) -> u64 {
+        self.files.iter().map(|file| file.size).fold(0, u64::saturating_add)
+    }
+
+    /// Number of files.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there are no files.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Whether it is a directory, not a single file.
+    pub fn is_folder(&self) -> bool {
+        self.is_folder
+    }
+
+    /// The time of the last change to a file; `None` if the system does not tell that of each.
+    pub fn modified(&self) -> Option<SystemTime> {
+        let times: Option<Vec<_>> = self.files.iter().map(|file| file.modified).collect();
+        times?.into_iter().max()
+    }
+
+    /// Reads the files, several at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]: a file cannot be read, is not a regular file, or is a link out of the directory or to a
+    /// directory.
+    pub fn hash(&self) -> Result<Tree> {
+        self.each(|listed, file, len| {
+            digest_of(file.into_reader(len), len, listed.path.clone())
+                .map_err(|error| failed(error, self.at(listed)))
+        })
+    }
+
+    /// Copies the files to a new directory, several at a time, and returns what was copied. A single file gets its
+    /// name in it.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`hash`](Self::hash); also if a file cannot be written.
+    pub fn copy(&self, to: &Folder) -> Result<Tree> {
+        self.each(|listed, file, len| {
+            let path = to.file(Path::new(&listed.path));
+            let created = path.parent().map_or(Ok(()), disk::create_dir_all);
+            let created = created.and_then(|()| disk::create_new(&path));
+            let created = created.map_err(|error| failed(error, &path))?;
+            let copied = write(file.into_reader(len), created);
+            let copied = copied.map_err(|error| failed(error, &path))?;
+            let (size, sha256) = copied.map_err(|error| failed(error, self.at(listed)))?;
+            Ok(TreeFile { path: listed.path.clone(), size, sha256, pointer: None })
+        })
+    }
+
+    /// Makes hard links to the files in a new directory. A single file gets the name `name` in it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]: a file is on another disk or is a link, or the file system has no hard links.
+    pub fn link(&self, to: &Folder, name: &str) -> Result<()> {
+        for listed in &self.files {
+            let name = if self.is_folder { &listed.path } else { name };
+            let path = to.file(Path::new(name));
+            let created = path.parent().map_or(Ok(()), disk::create_dir_all);
+            let from = self.at(listed);
+            let linked = created.and_then(|()| match from.symlink_metadata()?.is_file() {
+                true => disk::hard_link(&from, &path),
+                // It would be a second link, which may lead elsewhere from there.
+                false => Err(io::ErrorKind::InvalidInput.into()),
+            });
+            linked.map_err(|error| failed(error, &path))?;
+        }
+        Ok(())
+    }
+
+    /// Opens each file and calls `f` with it, several at a time.
+    fn each(
+        &self,
+        f: impl Fn(&Listed, store::File, u64) -> Result<TreeFile> + Sync,
+    ) -> Result<Tree> {
+        let root = self.is_folder.then(|| Root::new(&self.path, Links::Inside)).transpose();
+        let root = root.map_err(|error| failed(error, &self.path))?;
+        let files = self.files.par_iter().map(|listed| {
+            let path = self.at(listed);
+            let opened = match &root {
+                Some(root) => root.open(&path),
+                None => store::File::open(&path),
+            };
+            let (file, len) = opened.map_err(|error| failed(error, &path))?;
+            f(listed, file, len)
         });
-        Ok(Self { files: files.collect::<Result<_>>()?, is_folder: true })
+        Ok(Tree { files: files.collect::<Result<_>>()?, is_folder: self.is_folder })
+    }
+
+    fn at(&self, listed: &Listed) -> PathBuf {
+        if self.is_folder { self.path.join(&listed.path) } else { self.path.clone() }
+    }
+}
+
+impl Listed {
+    fn of(path: String, metadata: &Metadata) -> Self {
+        Self { path, size: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl Tree {
+    /// Reads the file or the directory at `path`, as [`Listing`] has it.
+    ///
+    /// # Errors
+    ///
+    /// The same as for [`Listing::read`], with a million files, and [`Listing::hash`].
+    pub fn read(path: &Path) -> Result<Self> {
+        Listing::read(path, MAX_FILES)?.hash()
     }
 
     /// The files by path.
@@ -121,46 +256,17 @@ impl Tree {
         self
     }
 
-    /// The SHA-256 of a single file; for a directory, that of the lines that `sha256sum` prints for
-    /// all of its files, by path in the order of bytes.
+    /// The lines that `sha256sum` prints for the files, by path in the order of bytes.
+    pub fn sums(&self) -> String {
+        self.files.iter().map(line).collect()
+    }
+
+    /// The SHA-256 of a single file; for a directory, that of its [`sums`](Self::sums).
     pub fn digest(&self) -> String {
         match self.files.as_slice() {
             [file] if !self.is_folder => file.sha256.clone(),
-            files => digest::sha256(files.iter().map(line).collect::<String>()),
+            _ => digest::sha256(self.sums()),
         }
-    }
-}
-
-impl Tree {
-    /// Copies the files from `source`, where they were read, to a new directory, and checks them. A single file gets
-    /// its name in it.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Value`]: a file has changed meanwhile. [`ErrorKind::Io`].
-    pub fn copy(&self, source: &Path, to: &Folder) -> Result<()> {
-        let root = self.is_folder.then(|| Root::new(source, Links::Inside)).transpose();
-        let root = root.map_err(|error| failed(error, source))?;
-        for file in &self.files {
-            let from = if root.is_some() { source.join(&file.path) } else { source.to_owned() };
-            let path = to.file(Path::new(&file.path));
-            let created = path.parent().map_or(Ok(()), disk::create_dir_all);
-            let created = created.and_then(|()| disk::create_new(&path));
-            let created = created.map_err(|error| failed(error, &path))?;
-            let (opened, len) = match &root {
-                Some(root) => root.open(&from),
-                None => store::File::open(&from),
-            }
-            .map_err(|error| failed(error, &from))?;
-            let copied = write(opened.into_reader(len), created);
-            let copied = copied.map_err(|error| failed(error, &path))?;
-            let (size, sha256) = copied.map_err(|error| failed(error, &from))?;
-            if (size, &sha256) != (file.size, &file.sha256) {
-                let what = "it changed while it was being copied: repeat this when it is complete";
-                return Err(failed(ErrorKind::Value(what.into()), &from));
-            }
-        }
-        Ok(())
     }
 }
 

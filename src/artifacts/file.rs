@@ -14,12 +14,14 @@ const SCHEMA: &str = "tbx.artifacts/1";
 const SCHEMAS: &str = "tbx.artifacts/";
 /// Maximum size in bytes, as for every file that is changed in place.
 const MAX_BYTES: u64 = 16 << 20;
+/// Maximum number of further runs that are noted for a version. More make nothing safer.
+const MAX_COPIES: usize = 100;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct File {
+pub(super) struct File {
     schema: String,
-    artifacts: BTreeMap<String, VersionedArtifact>,
+    pub(super) artifacts: BTreeMap<String, VersionedArtifact>,
     #[serde(flatten)]
     other: Map<String, Value>,
 }
@@ -32,7 +34,7 @@ pub struct VersionedArtifact {
     /// Its kind, such as `dataset` or `model`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Names for versions, such as `best`.
+    /// Names for versions, such as `best`. `latest` is the one that was logged last.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, u32>,
     /// The versions, oldest first.
@@ -42,7 +44,7 @@ pub struct VersionedArtifact {
     pub other: Map<String, Value>,
 }
 
-/// A version of an artifact: a file or a directory among the artifacts of a run.
+/// A version of an artifact: a file or a directory among the artifacts of the runs that logged it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -55,19 +57,66 @@ pub struct ArtifactVersion {
     pub size: u64,
     /// Number of files.
     pub files: u64,
-    /// The name of the run that has the files, in the log directory.
+    /// The name of a run that has the files, in the log directory: the first that logged it, as long as it is there.
     pub run: String,
     /// The id of that run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
     /// Path of the file or directory in the run's directory `artifacts`, with `/`.
     pub path: String,
+    /// Other runs that have the files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<VersionCopy>,
     /// The time at which it was logged first, in seconds since the Unix epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<f64>,
     /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// The files of a version in another run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct VersionCopy {
+    /// The name of the run in the log directory.
+    pub run: String,
+    /// The id of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// Path of the file or directory in the run's directory `artifacts`, with `/`.
+    pub path: String,
+}
+
+impl ArtifactVersion {
+    /// The runs that have the files, and where. The first one is that of [`run`](Self::run).
+    pub fn places(&self) -> impl Iterator<Item = VersionCopy> {
+        let first = VersionCopy {
+            run: self.run.clone(),
+            run_id: self.run_id.clone(),
+            path: self.path.clone(),
+        };
+        std::iter::once(first).chain(self.copies.iter().cloned())
+    }
+
+    /// Adds a run that has the files. Those for which `is_there` is false are forgotten, and those beyond
+    /// `MAX_COPIES` are not noted.
+    pub(super) fn hold(&mut self, new: VersionCopy, is_there: impl Fn(&VersionCopy) -> bool) {
+        let is_new = |known: &VersionCopy| (&known.run, &known.path) != (&new.run, &new.path);
+        if let Some(known) = self.places().find(|known| !is_new(known))
+            && known.run_id == new.run_id
+        {
+            return;
+        }
+        let others: Vec<_> =
+            self.places().filter(|known| is_new(known) && is_there(known)).collect();
+        let mut all = others.into_iter().chain([new]);
+        if let Some(first) = all.next() {
+            (self.run, self.run_id, self.path) = (first.run, first.run_id, first.path);
+        }
+        self.copies = all.take(MAX_COPIES).collect();
+    }
 }
 
 pub(super) fn read(
@@ -94,7 +143,7 @@ pub(super) fn changed(
     Ok(json)
 }
 
-fn parse(json: &[u8]) -> Result<File, ErrorKind> {
+pub(super) fn parse(json: &[u8]) -> Result<File, ErrorKind> {
     let none = |what| ErrorKind::Value(format!("not a list of artifact versions: {what}"));
     let file: File = serde_json::from_slice(json).map_err(|error| none(error.to_string()))?;
     if !file.schema.starts_with(SCHEMAS) {

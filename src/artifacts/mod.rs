@@ -1,33 +1,36 @@
 //! Versions of artifacts: `tbx.artifacts.json` at the root of a log directory.
 //!
 //! A version has a number and the digest of its content. The same content is the same version, whichever run logs it
-//! and how often, and its files are stored once, in the run that logged it first:
-//! `<run>/artifacts/<name>/<start of the digest>/`. [`ActiveRun::log_version`](crate::track::ActiveRun::log_version)
-//! adds versions, and [`ActiveRun::use_artifact`](crate::track::ActiveRun::use_artifact) notes their use in the
-//! metadata of the run.
+//! and how often. Each run that logs it has its files, in `<run>/artifacts/<name>/<start of the digest>/`, once. They are
+//! hard links to those of the run that logged it first, where the file system has such links, so they need no space.
+//! [`ActiveRun::log_version`](crate::track::ActiveRun::log_version) adds versions, and
+//! [`ActiveRun::use_artifact`](crate::track::ActiveRun::use_artifact) notes their use in the metadata of the run.
 
 #[cfg(feature = "track")]
 mod add;
 mod file;
+mod merge;
 mod name;
+mod sums;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 #[cfg(feature = "track")]
-pub(crate) use add::Producer;
-pub use file::{ArtifactVersion, VersionedArtifact};
+pub(crate) use add::{Logged, Producer};
+pub use file::{ArtifactVersion, VersionCopy, VersionedArtifact};
 pub use name::ArtifactName;
 
 use crate::error::{Error, ErrorKind, Location, Result, failed};
 use crate::meta::Artifact;
 use crate::replace::{self, Folder};
 use crate::store::{Links, Root};
-use crate::tree::Tree;
+use crate::tree::{Listing, MAX_FILES, Tree};
 
 /// Name of the file.
 #[doc(hidden)]
 pub const FILE: &str = crate::file_names::VERSIONS;
+
 /// The versions of artifacts in a log directory.
 ///
 /// ```
@@ -101,19 +104,22 @@ impl Artifacts {
         ErrorKind::Argument(what).at(Location::of(self.file()))
     }
 
-    /// The path of the file or the directory of a version. Reads all of it to check its digest.
+    /// The path of the file or the directory of a version, in the first run that has it unchanged. Reads all of it to
+    /// check its digest.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Value`]: the files differ from those that were logged; [`ErrorKind::Io`]: they do not exist,
-    /// because the run was removed. Also as for [`version`](Self::version).
+    /// because the runs were removed. Also as for [`version`](Self::version).
     pub fn path(&self, name: &ArtifactName) -> Result<PathBuf> {
         let version = self.version(name)?;
-        let path = self.place(&version)?;
-        if !self.has(&version)? {
-            return Err(differs(name, &path));
-        }
-        Ok(path)
+        self.first(&version, |from| {
+            let tree = Tree::read(from)?;
+            if tree.digest() == version.digest {
+                return Ok(from.to_owned());
+            }
+            Err(differs(name, from, &tree, &version))
+        })
     }
 
     /// Copies the files of a version to `to`, a new or empty directory, and checks them. The directory appears when
@@ -124,16 +130,34 @@ impl Artifacts {
     /// The same as for [`path`](Self::path); [`ErrorKind::Io`]: `to` is not empty, or cannot be written.
     pub fn fetch(&self, name: &ArtifactName, to: &Path) -> Result<ArtifactVersion> {
         let version = self.version(name)?;
-        let from = self.place(&version)?;
-        self.inside(&version, &from)?;
-        let tree = Tree::read(&from)?;
-        if tree.digest() != version.digest {
-            return Err(differs(name, &from));
-        }
-        let folder = Folder::create(to)?;
-        tree.copy(&from, &folder)?;
-        folder.finish()?;
+        self.first(&version, |from| {
+            let listing = Listing::read(from, MAX_FILES)?;
+            let folder = Folder::create(to)?;
+            let copied = listing.copy(&folder)?;
+            if copied.digest() == version.digest {
+                return folder.finish();
+            }
+            Err(differs(name, from, &copied, &version))
+        })?;
         Ok(version)
+    }
+
+    /// The result of `f` for the files of a version in the first run with which it succeeds; otherwise the error
+    /// of the first run.
+    fn first<T>(&self, version: &ArtifactVersion, f: impl Fn(&Path) -> Result<T>) -> Result<T> {
+        let mut first = None;
+        for place in version.places() {
+            let found = self.place(&place).and_then(|path| {
+                self.inside(&place, &path)?;
+                f(&path)
+            });
+            match found {
+                Ok(found) => return Ok(found),
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
+        let none = || ErrorKind::Value("a version has no run".into()).at(Location::of(self.file()));
+        Err(first.unwrap_or_else(none))
     }
 
     /// Makes `alias` a name of this version, and of no other.
@@ -152,38 +176,45 @@ impl Artifacts {
         })
     }
 
-    /// The expected paths of the files and directories of all versions.
-    #[doc(hidden)]
-    pub fn places(&self) -> Result<Vec<PathBuf>> {
-        let all = self.all()?;
-        all.values().flat_map(|artifact| &artifact.versions).map(|v| self.place(v)).collect()
-    }
-
-    /// The expected path of the file or the directory of a version, which may be gone.
+    /// Whether some run still has the files of a version, whatever their content.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Value`]: the version names a place outside of the log directory.
     #[doc(hidden)]
-    pub fn place(&self, version: &ArtifactVersion) -> Result<PathBuf> {
+    pub fn is_there(&self, version: &ArtifactVersion) -> Result<bool> {
+        for place in version.places() {
+            if self.place(&place)?.exists() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The expected path of the file or the directory of a version in a run, which may be gone.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`]: it is outside of the log directory.
+    #[doc(hidden)]
+    pub fn place(&self, place: &VersionCopy) -> Result<PathBuf> {
         let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
-        if !Path::new(&version.run).components().all(is_inside) {
-            let what = format!("{:?} is not a run in the log directory", version.run);
+        if !Path::new(&place.run).components().all(is_inside) {
+            let what = format!("{:?} is not a run in the log directory", place.run);
             return Err(ErrorKind::Value(what).at(Location::of(self.file())));
         }
-        Ok(Artifact::place(&self.root.join(&version.run), &version.path)?)
+        Ok(Artifact::place(&self.root.join(&place.run), &place.path)?)
     }
 
-    /// Whether the files of a version are there with their digest.
-    fn has(&self, version: &ArtifactVersion) -> Result<bool> {
-        let path = self.place(version)?;
-        self.inside(version, &path)?;
-        Ok(Tree::read(&path)?.digest() == version.digest)
+    /// The path of the list of the files that are at `place`, if that is a directory.
+    #[doc(hidden)]
+    pub fn list_of(place: &Path) -> PathBuf {
+        sums::path(place)
     }
 
-    /// Fails if `path` is not among the artifacts of the run of the version, because of a link.
-    fn inside(&self, version: &ArtifactVersion, path: &Path) -> Result<()> {
-        let root = Root::new(&self.root.join(&version.run), self.links);
+    /// Fails if `path` is not among the artifacts of the run, because of a link.
+    fn inside(&self, place: &VersionCopy, path: &Path) -> Result<()> {
+        let root = Root::new(&self.root.join(&place.run), self.links);
         let real = root.and_then(|root| root.resolve(path));
         real.map(drop).map_err(|error| failed(error, path))
     }
@@ -197,7 +228,10 @@ impl Artifacts {
     }
 }
 
-fn differs(name: &ArtifactName, path: &Path) -> Error {
-    let what = format!("it is not what was logged as {name}: its digest differs");
+/// The error for files that are not those of the version.
+fn differs(name: &ArtifactName, path: &Path, there: &Tree, version: &ArtifactVersion) -> Error {
+    let what = sums::first_difference(path, there, &version.digest);
+    let what = what.map(|what| format!(": {what}")).unwrap_or_default();
+    let what = format!("it is not what was logged as {name}, its digest differs{what}");
     failed(ErrorKind::Value(what), path)
 }

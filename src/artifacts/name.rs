@@ -8,8 +8,8 @@ use crate::error::ErrorKind;
 
 /// Maximum length of a name, as in Weights & Biases.
 const MAX_NAME: usize = 128;
-/// The version with the greatest number.
-const LATEST: &str = "latest";
+/// The version that was logged last.
+pub(super) const LATEST: &str = "latest";
 
 /// The name of a version of an artifact: `data:v3`, `data:latest`, `data:best` (an alias), or `data`, which is
 /// `data:latest`.
@@ -64,16 +64,21 @@ impl ArtifactName {
         &self,
         artifact: &'a VersionedArtifact,
     ) -> Result<&'a ArtifactVersion, ErrorKind> {
-        let mut versions = artifact.versions.iter();
-        let found = match number(&self.version) {
-            Some(number) => versions.find(|version| version.version == number),
-            None if self.version == LATEST => versions.max_by_key(|version| version.version),
-            None => {
-                let number = artifact.aliases.get(&self.version);
-                versions.find(|version| Some(&version.version) == number)
-            }
+        let alias = || match artifact.aliases.get(&self.version) {
+            None if self.version == LATEST => artifact.latest(),
+            alias => alias.copied(),
         };
+        let number = number(&self.version).or_else(alias);
+        let found = artifact.versions.iter().find(|version| Some(version.version) == number);
         found.ok_or_else(|| ErrorKind::Argument(format!("there is no artifact version {self}")))
+    }
+}
+
+impl VersionedArtifact {
+    /// The number of the version that was logged last; `None` if there are no versions.
+    pub fn latest(&self) -> Option<u32> {
+        let newest = || self.versions.iter().map(|version| version.version).max();
+        self.aliases.get(LATEST).copied().or_else(newest)
     }
 }
 

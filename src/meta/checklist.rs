@@ -1,6 +1,6 @@
 //! The metadata that a run needs so that it can be reproduced.
 
-use super::{Artifact, RunMeta};
+use super::{ArtifactRef, RunMeta};
 
 /// An item of metadata that a run should have.
 #[derive(Debug, Clone, Copy)]
@@ -52,9 +52,14 @@ pub const CHECKLIST: &[Item] = &[
     },
     Item {
         name: "dataset",
-        about: "a digest of its data: RunOptions::dataset",
+        about: "a digest of its data: RunOptions::dataset, or use_artifact of a dataset",
         is_required: false,
-        holds: |meta| meta.datasets.iter().any(|data| !data.digest.is_empty()),
+        holds: |meta| {
+            let is_data =
+                |used: &ArtifactRef| matches!(used.kind.as_deref(), Some("dataset" | "data"));
+            meta.datasets.iter().any(|data| !data.digest.is_empty())
+                || meta.inputs.iter().any(is_data)
+        },
     },
     Item {
         name: "hardware",
@@ -74,7 +79,7 @@ pub const CHECKLIST: &[Item] = &[
         name: ARCHITECTURE,
         about: "the architecture of its model: add_graph, or an artifact such as config.json or model.onnx",
         is_required: false,
-        holds: |meta| meta.artifacts.iter().any(is_architecture),
+        holds: |meta| files(meta).any(|(path, kind)| is_architecture(path, kind)),
     },
     Item {
         name: "preprocessing",
@@ -106,24 +111,31 @@ fn is_seed(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word.eq_ignore_ascii_case("seed"))
 }
 
+/// The path and the kind of the files that a run produced, and of the versions that it logged.
+fn files(meta: &RunMeta) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let versions = meta.outputs.iter();
+    let versions = versions
+        .map(|version| (version.path.as_deref().unwrap_or(&version.name), version.kind.as_deref()));
+    let files = meta.artifacts.iter();
+    files.map(|file| (file.path.as_str(), file.kind.as_deref())).chain(versions)
+}
+
 /// Matches `config.json`, `model/architecture.yaml` and `net.onnx`, and files that are logged as a configuration.
-fn is_architecture(artifact: &Artifact) -> bool {
-    let path = artifact.path.to_ascii_lowercase();
+fn is_architecture(path: &str, kind: Option<&str>) -> bool {
+    let path = path.to_ascii_lowercase();
     let name = path.rsplit('/').next().unwrap_or_default();
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
     let is_text = matches!(extension, "json" | "toml" | "yaml" | "yml");
     let describes = stem.contains("config") || stem.contains("architecture");
     extension == "onnx"
         || (is_text && describes)
-        || artifact.kind.as_deref().is_some_and(|kind| matches!(kind, "config" | "architecture"))
+        || kind.is_some_and(|kind| matches!(kind, "config" | "architecture"))
 }
 
-/// Whether the name of a parameter, a tag or an artifact has one of these words in it.
+/// Whether the name of a parameter, a tag, an artifact or a version has one of these words in it.
 fn says(meta: &RunMeta, words: &[&str]) -> bool {
-    let artifacts = meta.artifacts.iter().flat_map(|artifact| {
-        [Some(artifact.path.as_str()), artifact.kind.as_deref()].into_iter().flatten()
-    });
-    let names = meta.params.keys().chain(meta.tags.keys()).map(String::as_str).chain(artifacts);
+    let files = files(meta).flat_map(|(path, kind)| [Some(path), kind].into_iter().flatten());
+    let names = meta.params.keys().chain(meta.tags.keys()).map(String::as_str).chain(files);
     names
         .map(|name| name.to_ascii_lowercase().replace([' ', '-'], "_"))
         .any(|name| words.iter().any(|word| name.contains(word)))
@@ -147,6 +159,7 @@ impl RunMeta {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Artifact;
     use super::*;
 
     #[test]

@@ -23,7 +23,9 @@ impl Dataset {
     ///
     /// - A pointer of Git LFS counts as the file that it stands for. So the digest is the same before and after
     ///   `git lfs pull`.
-    /// - If DVC tracks the data (`data.dvc` next to `data`), `other` has DVC's digest as `dvc_md5`.
+    /// - If DVC tracks the data (`data.dvc` next to `data`), `other` has the digest that the `.dvc` file notes as
+    ///   `dvc_md5`. It is not compared with the data, which may have changed since `dvc add`. If their size or number of
+    ///   files has, `other` has `dvc_is_stale` with the value true instead.
     /// - For a `.dvc` file, and for data that is not there although its `.dvc` file is, the digest is the one of DVC.
     ///
     /// ```
@@ -66,7 +68,14 @@ impl Dataset {
             data.other.insert("files".into(), tree.files().len().into());
         }
         if is_tracked {
-            data.other.insert("dvc_md5".into(), read_dvc(&beside)?.md5.into());
+            let Dvc { md5, size, files } = read_dvc(&beside)?;
+            let count = u64::try_from(tree.files().len()).unwrap_or(u64::MAX);
+            let is_stale = size.is_some_and(|size| size != tree.size())
+                || files.is_some_and(|files| files != count);
+            match is_stale {
+                true => data.other.insert("dvc_is_stale".into(), true.into()),
+                false => data.other.insert("dvc_md5".into(), md5.into()),
+            };
         }
         Ok(data)
     }
@@ -167,9 +176,17 @@ mod tests {
         }
         fs::create_dir(&data).unwrap();
         fs::write(data.join("a"), "abc").unwrap();
+        fs::write(data.join("b"), "12345678901").unwrap();
         let found = Dataset::of(&data).unwrap();
         assert_eq!((found.digest.len(), found.other["dvc_md5"].as_str()), (64, Some(md5)));
-        assert_eq!(found.other["files"], 1);
+        assert_eq!(found.other["files"], 2);
+        // Changed since `dvc add`.
+        for content in ["", "1"] {
+            fs::write(data.join("b"), content).unwrap();
+            let found = Dataset::of(&data).unwrap();
+            assert_eq!(found.other["dvc_is_stale"], true);
+            assert!(!found.other.contains_key("dvc_md5"));
+        }
     }
 
     #[test]

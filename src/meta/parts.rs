@@ -191,6 +191,15 @@ impl Artifact {
     }
 }
 
+impl ArtifactRef {
+    /// Whether the file at `path` among the artifacts of the run is the version or a part of it.
+    pub fn has(&self, path: &str) -> bool {
+        let own = self.path.as_deref();
+        let below = own.and_then(|own| path.strip_prefix(own));
+        below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
+}
+
 /// A version of an artifact that a run used or logged, see [`artifacts`](crate::artifacts).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -202,6 +211,24 @@ pub struct ArtifactRef {
     pub version: u32,
     /// The digest of the version.
     pub digest: String,
+    /// The kind of the artifact, such as `dataset` or `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The path of the file or the directory of a version that the run logged, in its directory `artifacts`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Number of its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// The size of all of its files in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The step at which it was logged first by this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
+    /// The time at which it was logged or used first by this run, in seconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<f64>,
     /// Unknown keys.
     #[serde(flatten)]
     pub other: Map<String, Value>,

@@ -95,13 +95,14 @@ pub struct RunMeta {
     /// Datasets that the run used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub datasets: Vec<Dataset>,
-    /// Files that the run produced.
+    /// Files that the run produced, without those of [`outputs`](Self::outputs).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Artifact>,
     /// Versions of artifacts that the run used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<ArtifactRef>,
-    /// Versions of artifacts that the run logged. Several runs may log the same version.
+    /// Versions of artifacts that the run logged, whose files are among its artifacts. Several runs may log the same
+    /// version.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<ArtifactRef>,
     /// Numbers that summarize the run's performance, by name.

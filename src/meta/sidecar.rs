@@ -13,6 +13,9 @@ pub const FILE: &str = crate::file_names::RUN;
 
 /// Maximum size in bytes; large data belongs in artifacts.
 const MAX_BYTES: u64 = 16 << 20;
+/// Number of these bytes that are left for the end of a run.
+#[cfg(feature = "track")]
+const ROOM: u64 = 256 << 10;
 
 impl RunMeta {
     /// The metadata of the run in `dir`; none if it has no `tbx.json`.
@@ -35,10 +38,15 @@ impl RunMeta {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`], and [`ErrorKind::Argument`] as for [`to_json`](Self::to_json).
+    /// [`ErrorKind::Io`], and [`ErrorKind::Argument`] as for [`to_json`](Self::to_json). [`ErrorKind::Value`]: it is
+    /// longer than 16 MiB, so that it could not be read again.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(FILE);
         let json = self.to_json().map_err(|kind| kind.at(Location::of(path.as_path())))?;
+        if u64::try_from(json.len()).is_ok_and(|len| len > MAX_BYTES) {
+            let what = format!("it would have {} bytes, the limit is {MAX_BYTES}", json.len());
+            return Err(ErrorKind::Value(what).at(Location::of(path)));
+        }
         replace::replace(&path, |out| io::Write::write_all(out, json.as_bytes()))
     }
 
@@ -64,6 +72,25 @@ impl RunMeta {
             let mut meta = if old.is_empty() { Self::default() } else { Self::from_json(old)? };
             change(&mut meta);
             Ok(meta.to_json()?.into_bytes())
+        })
+    }
+
+    /// Like [`update`](Self::update), for a change that may make the file so long that a later one, such as the end of
+    /// the run, would have no room. Then nothing changes, as if `change` had failed.
+    #[cfg(feature = "track")]
+    pub(crate) fn grow(
+        dir: &Path,
+        change: impl FnOnce(&mut Self) -> Result<(), ErrorKind>,
+    ) -> Result<()> {
+        replace::edit(&dir.join(FILE), |old| {
+            let mut meta = if old.is_empty() { Self::default() } else { Self::from_json(old)? };
+            change(&mut meta)?;
+            let json = meta.to_json()?.into_bytes();
+            let max = MAX_BYTES.saturating_sub(ROOM);
+            if u64::try_from(json.len()).is_ok_and(|len| len > max) {
+                return Err(ErrorKind::Value(format!("it would have more than {max} bytes")));
+            }
+            Ok(json)
         })
     }
 

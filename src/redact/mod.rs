@@ -38,6 +38,13 @@ pub fn text(text: &str) -> Cow<'_, str> {
     self::text::text(text, address::in_text)
 }
 
+/// Redacts source code: as [`text`], but a value without quotes is mostly an expression (`token = next()`), so it is
+/// hidden only if it cannot be one.
+#[cfg(feature = "track")]
+pub(crate) fn code(text: &str) -> Cow<'_, str> {
+    self::text::code(text, address::in_text)
+}
+
 /// Redacts a value that may be anything: an address, a text with addresses in it, a token.
 pub fn value(value: &str) -> Cow<'_, str> {
     match address::has_scheme(value) {

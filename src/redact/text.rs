@@ -12,6 +12,8 @@ const MAX_JUDGED: usize = 512;
 const MAX_USER: usize = 64;
 /// Minimum number of characters of a value that is likely a secret.
 const MIN_LIKELY: usize = 6;
+/// Minimum number of characters of a value in code, without quotes, that is likely a secret.
+const MIN_LITERAL: usize = 8;
 /// Minimum number of characters after `Bearer`.
 const MIN_LOGIN: usize = 6;
 /// Punctuation marks after an address that belong to the text.
@@ -24,6 +26,12 @@ pub(super) type Address = fn(&str, bool) -> Option<(usize, Option<String>)>;
 /// Redacts a text with addresses.
 pub(super) fn text(text: &str, address: Address) -> Cow<'_, str> {
     Scan { address: Some(address), ..Scan::of(text) }.finish()
+}
+
+/// Redacts source code with addresses.
+#[cfg(feature = "track")]
+pub(super) fn code(text: &str, address: Address) -> Cow<'_, str> {
+    Scan { address: Some(address), is_code: true, ..Scan::of(text) }.finish()
 }
 
 /// Redacts a part of an address, which contains no addresses itself.
@@ -50,6 +58,8 @@ struct Scan<'t> {
     shown: String,
     /// The end of the run of characters that was checked last, and whether it contains an `@`.
     run: (usize, bool),
+    /// Whether what is not in quotes is mostly an expression of a programming language.
+    is_code: bool,
 }
 
 /// The separator between a name and its value.
@@ -68,7 +78,8 @@ enum Separator {
 
 impl<'t> Scan<'t> {
     fn of(text: &'t str) -> Self {
-        Self { text, address: None, at: 0, copied: 0, shown: String::new(), run: (0, false) }
+        let (shown, is_code) = (String::new(), false);
+        Self { text, address: None, at: 0, copied: 0, shown, run: (0, false), is_code }
     }
 
     fn finish(mut self) -> Cow<'t, str> {
@@ -201,9 +212,11 @@ impl<'t> Scan<'t> {
             return is_hidden;
         }
         let end = match separator {
-            Separator::Header => value.find(['\n', '"', '\'']).unwrap_or(value.len()),
+            Separator::Header if !self.is_code => {
+                value.find(['\n', '"', '\'']).unwrap_or(value.len())
+            }
             _ if value.starts_with(['{', '[']) => match kind {
-                Name::Secret => span::bracketed(value),
+                Name::Secret if !self.is_code => span::bracketed(value),
                 _ => return false,
             },
             _ => {
@@ -218,7 +231,7 @@ impl<'t> Scan<'t> {
                     (_, Name::Likely) => judged.len() >= MIN_LIKELY && is_no_word(judged),
                     _ => is_no_word(judged),
                 };
-                if !is_sure || !kind.hides(judged) {
+                if !is_sure || !kind.hides(judged) || (self.is_code && !is_literal(judged)) {
                     return false;
                 }
                 span::bare(value)
@@ -254,6 +267,14 @@ fn value<'t>(name: &str, behind: &'t str) -> Option<(Separator, &'t str)> {
         _ => return None,
     };
     (!value.is_empty()).then_some((separator, value))
+}
+
+/// Whether what is not in quotes is rather a secret than an expression: `hunter2hunter2`, not `config.password()`.
+fn is_literal(text: &str) -> bool {
+    let text = text.trim_end_matches([',', ';']);
+    text.len() >= MIN_LITERAL
+        && text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-+/=_!$%".contains(&byte))
 }
 
 /// Whether a text is not a word of a sentence: it contains digits, symbols or capitals.

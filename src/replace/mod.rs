@@ -68,6 +68,11 @@ pub fn edit(path: &Path, change: impl FnOnce(&[u8]) -> Result<Vec<u8>, ErrorKind
     if new == old {
         return Ok(());
     }
+    if u64::try_from(new.len()).is_ok_and(|len| len > MAX_EDITED) {
+        // Nothing could read it again.
+        let what = format!("it would have {} bytes, the limit is {MAX_EDITED}", new.len());
+        return Err(failed(ErrorKind::Value(what), path));
+    }
     replace(path, |out| out.write_all(&new))
 }
 
@@ -167,6 +172,8 @@ mod tests {
         edit(&path, |old| Ok([old, b", three"].concat())).unwrap();
         edit(&path, |old| Ok(old.to_vec())).unwrap();
         edit(&path, |_| Err(ErrorKind::Value("unreadable".into()))).unwrap_err();
+        let said = edit(&path, |_| Ok(vec![0; (16 << 20) + 1])).unwrap_err().to_string();
+        assert!(said.ends_with("16777217 bytes, the limit is 16777216"), "{said}");
         assert_eq!(fs::read(&path).unwrap(), b"two, three");
         assert_eq!(list(dir.path()), ["file"]);
         let other = dir.path().join("other");

@@ -152,12 +152,21 @@ pub struct RocCurve {
     pub false_positive_rates: Vec<f64>,
     /// The share of positives that count as positive at each threshold, from 0 to 1.
     pub true_positive_rates: Vec<f64>,
+    /// The area under the curve with all points.
+    auc: f64,
 }
 
 impl RocCurve {
+    /// Maximum number of points of a curve.
+    pub const MAX_POINTS: usize = 10_000;
+
     /// Computes the curve of samples with these labels, bools or numbers that are 0 or 1, and scores, which are higher
     /// for samples that are rather positive. There is one point for each score that occurs, as scikit-learn's
-    /// `roc_curve` with `drop_intermediate=False` has it.
+    /// `roc_curve` with `drop_intermediate=False` has it. Samples with the same score are one point.
+    ///
+    /// Of more than 10,000 points, those on a line between their neighbors are left out first, which does not change the
+    /// curve. If there are still too many, about every nth is kept, always with the first and the last one. The
+    /// [area](Self::auc) is that of all points.
     ///
     /// # Errors
     ///
@@ -190,6 +199,7 @@ impl RocCurve {
             thresholds: vec![f64::INFINITY],
             false_positive_rates: vec![0.0],
             true_positive_rates: vec![0.0],
+            auc: 0.0,
         };
         let (mut positive, mut negative) = (0.0, 0.0);
         // 0 and -0 are one score.
@@ -202,12 +212,53 @@ impl RocCurve {
             curve.false_positive_rates.push(negative / all_negative);
             curve.true_positive_rates.push(positive / all_positive);
         }
+        curve.auc = curve.area();
+        curve.thin_out();
         Ok(curve)
+    }
+
+    /// Leaves out points beyond the maximum.
+    fn thin_out(&mut self) {
+        let count = self.thresholds.len();
+        if count <= Self::MAX_POINTS {
+            return;
+        }
+        // Rates of points on a line rise by the same amounts. Each is a multiple of 1 / samples, so that amounts that
+        // differ by less than this differ only by rounding.
+        let is_close = |a: f64, b: f64| (a - b).abs() < 1e-12;
+        let on_line = |rates: &[f64], i: usize| match rates.get(i.saturating_sub(1)..=i + 1) {
+            Some([a, b, c]) => Some((b - a, c - b)),
+            _ => None,
+        };
+        let is_corner = |i: &usize| {
+            let rises =
+                on_line(&self.false_positive_rates, *i).zip(on_line(&self.true_positive_rates, *i));
+            // The first and the last one have one neighbor.
+            rises.is_none_or(|((x0, x1), (y0, y1))| !is_close(x0, x1) || !is_close(y0, y1))
+        };
+        let mut kept: Vec<usize> =
+            (0..count).filter(|i| *i == 0 || *i + 1 == count || is_corner(i)).collect();
+        let stride = kept.len().div_ceil(Self::MAX_POINTS);
+        if stride > 1 {
+            let last = kept.last().copied();
+            kept = kept.into_iter().step_by(stride).collect();
+            kept.truncate(Self::MAX_POINTS - 1);
+            kept.extend(last.filter(|last| kept.last() != Some(last)));
+        }
+        for values in
+            [&mut self.thresholds, &mut self.false_positive_rates, &mut self.true_positive_rates]
+        {
+            *values = kept.iter().filter_map(|i| values.get(*i).copied()).collect();
+        }
     }
 
     /// The area under the curve, from 0 to 1: the probability that a positive sample has a higher score than a
     /// negative one.
     pub fn auc(&self) -> f64 {
+        self.auc
+    }
+
+    fn area(&self) -> f64 {
         let points = self.false_positive_rates.iter().zip(&self.true_positive_rates);
         let mut before = (0.0, 0.0);
         points.fold(0.0, |area, (x, y)| {
@@ -235,6 +286,30 @@ mod tests {
         assert_eq!(curve.auc(), 0.75);
         assert_eq!(RocCurve::new([1, 0], [0.9, 0.1]).unwrap().auc(), 1.0);
         assert_eq!(RocCurve::new([0, 1], [0.9, 0.1]).unwrap().auc(), 0.0);
+    }
+
+    #[test]
+    fn a_large_curve_keeps_its_shape_and_its_area() {
+        // Blocks of positives and of negatives: all points of a block are on a line.
+        let labels = (0..50_000).map(|i| (i / 10_000) % 2 == 1);
+        let curve = RocCurve::new(labels, (0..50_000).map(f64::from)).unwrap();
+        assert_eq!(curve.thresholds.len(), 6);
+        assert!((curve.auc() - 0.5).abs() < 1e-12, "{}", curve.auc());
+        assert!((curve.area() - curve.auc()).abs() < 1e-12);
+        // No line is longer than a few points.
+        let labels = (0u64..200_000).map(|i| i * 7919 % 10 + i / 20_000 > 9);
+        let scores = (0..200_000).map(f64::from);
+        let curve = RocCurve::new(labels, scores).unwrap();
+        assert!((5_000..=RocCurve::MAX_POINTS).contains(&curve.thresholds.len()));
+        let ends = |rates: &[f64]| (rates[0], rates[rates.len() - 1]);
+        assert_eq!(ends(&curve.false_positive_rates), (0.0, 1.0));
+        assert_eq!(ends(&curve.true_positive_rates), (0.0, 1.0));
+        assert_eq!(curve.thresholds[curve.thresholds.len() - 1], 0.0);
+        assert!((curve.area() - curve.auc()).abs() < 1e-3);
+        assert!(curve.thresholds.is_sorted_by(|a, b| a > b));
+        // Ties: one point, whatever the order of the samples.
+        let tied = RocCurve::new([true, false, false, true], [0.5, 0.5, 0.5, 0.5]).unwrap();
+        assert_eq!((tied.thresholds.len(), tied.auc()), (2, 0.5));
     }
 
     #[test]

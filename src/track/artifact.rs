@@ -10,14 +10,16 @@ use serde::Serialize;
 use super::run::ActiveRun;
 use crate::digest;
 use crate::error::{Error, ErrorKind, Result, failed};
-use crate::meta::{Artifact, now};
+use crate::meta::{Artifact, RunMeta, now};
 use crate::replace::{disk, replace};
 use crate::store::open_regular;
-use crate::tree::Tree;
+use crate::tree::Listing;
 use crate::writer::IntoStep;
 
 /// Maximum number of files of a directory that is logged: `tbx.json` lists each of them.
 const MAX_FILES: usize = 10_000;
+/// Maximum number of files and versions that `tbx.json` lists: it is read and written as a whole.
+const MAX_LISTED: usize = 30_000;
 
 impl ActiveRun {
     /// Copies the file at `path` to the run's directory `artifacts`, under its own name.
@@ -50,31 +52,51 @@ impl ActiveRun {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: `dir` has no name that is UTF-8, or more than 10,000 files: log an archive file
-    /// instead. [`ErrorKind::Io`] and [`ErrorKind::Value`]: a file cannot be read, or is a link out of `dir`; nothing
-    /// is logged. If a file cannot be copied, those before it were logged.
+    /// [`ErrorKind::Argument`]: `dir` has no name that is UTF-8. [`ErrorKind::Value`]: it has more than 10,000 files,
+    /// or `tbx.json` would list more than 30,000: use [`log_version`](Self::log_version), which lists a directory as
+    /// one. [`ErrorKind::Io`]: a file cannot be read, or is a link out of `dir`; nothing is logged. If a file cannot be
+    /// copied, those before it were logged.
     pub fn log_artifacts(
         &self,
         dir: impl AsRef<Path>,
         step: impl IntoStep,
     ) -> Result<Vec<Artifact>> {
         let dir = dir.as_ref();
-        let tree = Tree::read(dir)?;
-        let name = dir.file_name().and_then(|name| name.to_str()).filter(|_| tree.is_folder());
+        let listing = Listing::read(dir, MAX_FILES)?;
+        let name = dir.file_name().and_then(|name| name.to_str()).filter(|_| listing.is_folder());
         let Some(name) = name else {
             let what = "it is not a directory with a name: use log_artifact for a file";
             return Err(failed(ErrorKind::Argument(what.into()), dir));
         };
-        if tree.files().len() > MAX_FILES {
-            let what = format!("it has more than {MAX_FILES} files: log an archive file instead");
-            return Err(failed(ErrorKind::Argument(what), dir));
+        let (step, time) = (step.into_step(), Some(now()));
+        let tree = listing.hash()?;
+        let all = tree.files().iter().map(|file| {
+            let path = format!("{name}/{}", file.path);
+            Artifact { step, time, ..Artifact::new(path, file.size, file.sha256.clone()) }
+        });
+        let all: Vec<_> = all.collect();
+        // Before the files are there: a copy that is cut off lacks some of those that are listed.
+        self.list(&all)?;
+        let mut kept = Vec::with_capacity(all.len());
+        for artifact in &all {
+            let below =
+                artifact.path.strip_prefix(name).unwrap_or_default().trim_start_matches('/');
+            let stored = open(&dir.join(below))
+                .and_then(|mut content| self.store(&artifact.path, &mut content, step));
+            match stored {
+                Ok(stored) => kept.push(stored),
+                Err(error) => {
+                    self.unlist(all.get(kept.len()..).unwrap_or_default())?;
+                    return Err(error);
+                }
+            }
         }
-        let (step, mut kept) = (step.into_step(), Vec::new());
-        for file in tree.files() {
-            let content = &mut open(&dir.join(&file.path))?;
-            kept.push(self.store(&format!("{name}/{}", file.path), content, step)?);
+        // A file may have changed since it was read.
+        let changed = kept.iter().zip(&all).filter(|(kept, all)| kept.sha256 != all.sha256);
+        let changed: Vec<_> = changed.map(|(kept, _)| kept.clone()).collect();
+        if !changed.is_empty() {
+            self.list(&changed)?;
         }
-        self.list(&kept)?;
         Ok(kept)
     }
 
@@ -173,9 +195,32 @@ impl ActiveRun {
     /// Adds artifacts to `tbx.json`, in place of those with the same paths.
     pub(super) fn list(&self, kept: &[Artifact]) -> Result<()> {
         let paths: HashSet<_> = kept.iter().map(|artifact| &artifact.path).collect();
-        self.change(|meta| {
+        self.change_listed(|meta| {
             meta.artifacts.retain(|other| !paths.contains(&other.path));
             meta.artifacts.extend_from_slice(kept);
+        })
+    }
+
+    /// Removes artifacts from `tbx.json`.
+    fn unlist(&self, gone: &[Artifact]) -> Result<()> {
+        self.change(|meta| meta.artifacts.retain(|other| !gone.contains(other)))
+    }
+
+    /// Adds to what `tbx.json` lists, within its limit: a file that is too long could not be read again.
+    pub(super) fn change_listed(&self, change: impl FnOnce(&mut RunMeta)) -> Result<()> {
+        let count = |meta: &RunMeta| meta.artifacts.len() + meta.outputs.len() + meta.inputs.len();
+        RunMeta::grow(&self.dir, |meta| {
+            let before = count(meta);
+            change(meta);
+            meta.updated_at = Some(now());
+            if count(meta) > MAX_LISTED.max(before) {
+                let what = format!(
+                    "it would list more than {MAX_LISTED} files and versions: log directories with \
+                     log_version, or archive files"
+                );
+                return Err(ErrorKind::Value(what));
+            }
+            Ok(())
         })
     }
 }

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
 
 use nvml_wrapper::Nvml;
 use serde::Deserialize;
@@ -15,6 +18,8 @@ use crate::store;
 
 /// Maximum size of a lock file in bytes.
 const MAX_LOCK: u64 = 16 << 20;
+/// How long the driver of graphics cards may take to list them. Without persistence mode, it starts first.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The environment of this process.
 pub(super) fn environment(variables: &[String]) -> Environment {
@@ -52,8 +57,16 @@ pub(super) fn host() -> Option<String> {
     hostname::get().ok().map(|name| name.to_string_lossy().into_owned())
 }
 
-/// The GPUs; none without NVIDIA's driver.
+/// The GPUs; none without NVIDIA's driver, or if it does not answer soon.
 fn gpus() -> Option<Vec<Gpu>> {
+    let (found, all) = sync_channel(1);
+    // A driver that does not answer must not keep the program from starting. Then the thread is left behind.
+    let ask = thread::Builder::new().name("tbx graphics cards".into());
+    ask.spawn(move || found.send(ask_driver().unwrap_or_default())).ok()?;
+    all.recv_timeout(PATIENCE).ok()
+}
+
+fn ask_driver() -> Option<Vec<Gpu>> {
     let nvml = Nvml::init().ok()?;
     let driver = nvml.sys_driver_version().ok();
     let count = nvml.device_count().ok()?;

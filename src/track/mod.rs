@@ -8,15 +8,18 @@
 //! It also covers data from the program itself: parameters, tags, descriptions and data sources,
 //! since programs often pass all of their options. Numbers and booleans among the parameters are
 //! never hidden. Data that a program writes with the methods of
-//! [`SummaryWriter`](crate::SummaryWriter), such as `add_text`, is written unchanged.
+//! [`SummaryWriter`](crate::SummaryWriter), such as `add_text`, is written unchanged. In code, which is logged only on
+//! request, secrets are hidden by their form, and files such as `.env` are left out.
 
 mod artifact;
 mod capture;
 mod children;
 mod claim;
+mod clean;
 mod code;
 mod git;
 mod heart;
+mod measure;
 mod mirror;
 mod model;
 mod offline;

@@ -1,6 +1,8 @@
 //! ONNX models with the files that MLflow needs to show and to load them.
 
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -8,8 +10,10 @@ use serde_json::{Value, json};
 
 use super::artifact::open;
 use super::run::ActiveRun;
+use crate::digest;
 use crate::error::{ErrorKind, Result, failed};
 use crate::meta::{Artifact, now};
+use crate::replace::{Folder, disk, sweep_once};
 use crate::summary::graph::onnx::interface::{OnnxInterface, OnnxValue};
 use crate::writer::IntoStep;
 use crate::writer::onnx::read;
@@ -82,10 +86,14 @@ impl ActiveRun {
     /// `mlflow.pyfunc.load_model("runs:/<id>/<name>")` loads it. Inputs or outputs that are not tensors, or whose
     /// types NumPy does not have, have no signature.
     ///
+    /// A model that was logged never changes, as it may be registered. Another model with the same name is logged as
+    /// `<name>-2`, the next one as `<name>-3`, and so on: the paths of the returned artifacts say where. The same model
+    /// again is not logged again.
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: the file is not an ONNX model, an input of the example is not one of the model, or
-    /// `name` leads out of the directory; [`ErrorKind::Io`].
+    /// [`ErrorKind::Argument`]: the file is not an ONNX model, an input of the example is not one of the model, two
+    /// files have the same name, or `name` leads out of the directory; [`ErrorKind::Io`].
     pub fn log_onnx_model(
         &self,
         name: &str,
@@ -93,6 +101,7 @@ impl ActiveRun {
         step: impl IntoStep,
     ) -> Result<Vec<Artifact>> {
         let interface = read(&model.path, |bytes| OnnxInterface::read(bytes))?;
+        let step = step.into_step();
         if let Some(Value::Object(example)) = &model.example
             && let Some(unknown) =
                 example.keys().find(|key| interface.inputs.iter().all(|input| input.name != **key))
@@ -102,30 +111,118 @@ impl ActiveRun {
             let what = format!("the example has {unknown:?}, but the inputs are {names}");
             return Err(failed(ErrorKind::Argument(what), &model.path));
         }
-        let step = step.into_step();
-        let mut kept = Vec::new();
-        let mut keep = |file: &str, content: &mut dyn std::io::Read| -> Result<u64> {
-            let artifact = self.store(&format!("{name}/{file}"), content, step)?;
-            let size = artifact.size;
-            kept.push(Artifact { kind: Some(KIND.into()), ..artifact });
-            Ok(size)
-        };
-        let mut size = keep(DATA, &mut open(&model.path)?)?;
+        let mut parts = vec![(DATA, Part::File(&model.path))];
         for path in &model.files {
             let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            size = size.saturating_add(keep(file, &mut open(path)?)?);
+            if file == MLMODEL || parts.iter().any(|(other, _)| *other == file) {
+                let what = format!("a model has only one file {file:?}: rename it");
+                return Err(failed(ErrorKind::Argument(what), path));
+            }
+            parts.push((file, Part::File(path)));
         }
+        let weights = parts.len();
         if let Some(example) = &model.example {
-            keep(EXAMPLE, &mut text(example)?.as_bytes())?;
-            keep(SERVED_EXAMPLE, &mut text(&json!({ "inputs": example }))?.as_bytes())?;
+            parts.push((EXAMPLE, Part::Text(text(example)?)));
+            parts.push((SERVED_EXAMPLE, Part::Text(text(&json!({ "inputs": example }))?)));
         }
-        keep(REQUIREMENTS, &mut b"mlflow\nonnxruntime\n".as_slice())?;
-        // Last, as readers take a directory with it for a complete model.
-        let described = describe(self.id(), name, &interface, model, size);
-        keep(MLMODEL, &mut text(&described)?.as_bytes())?;
-        self.list(&kept)?;
-        Ok(kept)
+        parts.push((REQUIREMENTS, Part::Text("mlflow\nonnxruntime\n".into())));
+        let sums = parts.iter().map(|(_, part)| part.sum()).collect::<Result<Vec<_>>>()?;
+        let size =
+            sums.iter().take(weights).map(|(size, _)| size).fold(0u64, |a, b| a.saturating_add(*b));
+        let known = self.meta()?.artifacts;
+        let mut folders: HashMap<&str, HashMap<&str, &Artifact>> = HashMap::new();
+        for artifact in &known {
+            if let Some((folder, file)) = artifact.path.rsplit_once('/') {
+                folders.entry(folder).or_default().insert(file, artifact);
+            }
+        }
+        for number in 1u32.. {
+            let name = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
+            let place = Artifact::place(&self.dir, &name)?;
+            // A program may have died before its complete directory had its name.
+            place.parent().into_iter().for_each(sweep_once);
+            if place.symlink_metadata().is_ok() {
+                let Some(there) = folders.get(name.as_str()) else { continue };
+                let has = |file: &str, sha256: &str| {
+                    there.get(file).is_some_and(|known| known.sha256 == sha256)
+                };
+                let is_same = there.len() == parts.len() + 1
+                    && there.contains_key(MLMODEL)
+                    && parts.iter().zip(&sums).all(|((file, _), (_, sha256))| has(file, sha256));
+                if is_same {
+                    let all = known.iter().filter(|known| below(known, &name).is_some());
+                    return Ok(all.cloned().collect());
+                }
+                continue;
+            }
+            let described = text(&describe(self.id(), &name, &interface, model, size))?;
+            let all = parts.iter().map(|(file, part)| (*file, part));
+            let described = Part::Text(described);
+            let all: Vec<_> = all.chain([(MLMODEL, &described)]).collect();
+            match write(&place, &all) {
+                Err(error) if place.symlink_metadata().is_ok() => drop(error), // by another thread
+                written => {
+                    let artifact = |(file, (size, sha256)): (&str, (u64, String))| Artifact {
+                        kind: Some(KIND.into()),
+                        step,
+                        time: Some(now()),
+                        ..Artifact::new(format!("{name}/{file}"), size, sha256)
+                    };
+                    let files = all.iter().map(|(file, _)| *file);
+                    let kept: Vec<_> = files.zip(written?).map(artifact).collect();
+                    self.list(&kept)?;
+                    return Ok(kept);
+                }
+            }
+        }
+        Err(failed(ErrorKind::Argument("it has too many models of this name".into()), &self.dir))
     }
+}
+
+/// The content of a file of a model.
+enum Part<'m> {
+    File(&'m Path),
+    Text(String),
+}
+
+impl Part<'_> {
+    fn open(&self) -> Result<Box<dyn Read + '_>> {
+        Ok(match self {
+            Self::File(path) => Box::new(open(path)?),
+            Self::Text(text) => Box::new(text.as_bytes()),
+        })
+    }
+
+    /// Its size and its SHA-256.
+    fn sum(&self) -> Result<(u64, String)> {
+        let at = match self {
+            Self::File(path) => path,
+            Self::Text(_) => Path::new(MLMODEL),
+        };
+        digest::read(&mut self.open()?).map_err(|error| failed(error, at))
+    }
+}
+
+/// The path of an artifact in the directory `name`.
+fn below<'a>(artifact: &'a Artifact, name: &str) -> Option<&'a str> {
+    artifact.path.strip_prefix(name)?.strip_prefix('/')
+}
+
+/// Writes the files of a model to the directory `to`, which appears when it is complete. Returns their sizes and
+/// digests.
+fn write(to: &Path, parts: &[(&str, &Part<'_>)]) -> Result<Vec<(u64, String)>> {
+    let folder = Folder::create(to)?;
+    let mut sums = Vec::new();
+    for (name, part) in parts {
+        let path = folder.file(Path::new(name));
+        let at = |error| failed(error, &path);
+        let mut out = disk::create_new(&path).map_err(at)?;
+        let copied = digest::copy(&mut part.open()?, &mut out).map_err(at)?;
+        sums.push(copied.map_err(at)?);
+        out.sync_data().map_err(at)?;
+    }
+    folder.finish()?;
+    Ok(sums)
 }
 
 /// The content of `MLmodel` (`mlflow/models/model.py`, `Model.to_dict`).

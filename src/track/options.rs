@@ -50,7 +50,8 @@ pub struct RunOptions {
     pub(super) variables: Vec<String>,
     pub(super) card: bool,
     pub(super) heartbeat: Duration,
-    pub(super) system_metrics: Option<Duration>,
+    /// `None` if it was not set.
+    pub(super) system_metrics: Option<Option<Duration>>,
     pub(super) wandb: Option<Place>,
     pub(super) artifact_store: Option<PathBuf>,
     pub(super) mirrors: Vec<Arc<dyn FollowRun>>,
@@ -98,7 +99,7 @@ impl Default for RunOptions {
             variables: Vec::new(),
             card: true,
             heartbeat: Duration::from_secs(30),
-            system_metrics: Some(Duration::from_secs(10)),
+            system_metrics: None,
             wandb: None,
             artifact_store: None,
             mirrors: Vec::new(),
@@ -190,8 +191,13 @@ impl RunOptions {
     }
 
     /// Sets whether to log uncommitted changes of tracked files as the artifact `code/changes.patch`, which
-    /// `git apply` applies to a checkout of the commit. They are logged as they are, with any secrets in them. Changes
-    /// of more than 16 MiB are not logged, which `git.changes_omitted` in `tbx.json` says. Default: false.
+    /// `git apply` applies to a checkout of the commit. If the run is resumed with other changes, those of before become
+    /// `code/changes-<digest>.patch`. Default: false.
+    ///
+    /// Files with names such as `.env` or `*.pem` are left out, and what looks like a secret is replaced with
+    /// `(secret)`; the content of binary files is not searched. Changes of more than 16 MiB are not logged. The list
+    /// `code_notes` in `tbx.json` says what is left out or hidden, also of the other code. A failure is noted there and
+    /// is no error.
     #[must_use]
     pub fn changes(mut self, log: bool) -> Self {
         self.code.changes = log;
@@ -199,8 +205,8 @@ impl RunOptions {
     }
 
     /// Sets whether to log the sources of the package as artifacts in `code/`: the files that `cargo package --list`
-    /// names, for the package that `cargo run` runs, otherwise for the working directory. They are logged as they
-    /// are, with any secrets in them. Default: false.
+    /// names, for the package that `cargo run` runs, otherwise for the working directory. Secrets are left out and
+    /// failures are noted as for [`changes`](Self::changes). Default: false.
     #[must_use]
     pub fn sources(mut self, log: bool) -> Self {
         self.code.sources = log;
@@ -244,7 +250,8 @@ impl RunOptions {
     }
 
     /// Sets the interval between measurements of the machine, at most 1 per second; `None` turns them off. Default:
-    /// 10 seconds. So a run that is shorter has none.
+    /// 10 seconds, and none for a [child](super::ActiveRun::child), as its parent measures the same machine. So a run
+    /// that is shorter has none.
     ///
     /// They are scalars with MLflow's names and units, and MLflow shows them as system metrics:
     ///
@@ -252,13 +259,14 @@ impl RunOptions {
     /// |---|---|
     /// | `system/cpu_utilization_percentage` | use of all processors since the last measurement, 0 to 100 |
     /// | `system/system_memory_usage_megabytes`, `_percentage` | main memory in use, 10⁶ bytes and 0 to 100 |
-    /// | `system/disk_usage_megabytes`, `_percentage`, `system/disk_available_megabytes` | the disk with the run |
+    /// | `system/disk_usage_megabytes`, `_percentage`, `system/disk_available_megabytes` | the file system with the run's directory, also one of a server or in memory; the percentage is of what users may fill |
     /// | `system/network_receive_megabytes`, `system/network_transmit_megabytes` | all traffic since the start |
     /// | `system/gpu_0_utilization_percentage` | use of the first NVIDIA card |
     /// | `system/gpu_0_memory_usage_megabytes`, `_percentage` | its memory in use |
     /// | `system/gpu_0_power_usage_watts`, `_percentage` | its power, and the share of its limit |
     ///
-    /// The step is the number of seconds since the run began. A value that the machine does not tell is left out.
+    /// The step is the number of seconds since the run began. A value that the machine does not tell is left out. They
+    /// are measured in a thread of their own, so a driver or a disk that does not answer delays nothing else.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -272,7 +280,7 @@ impl RunOptions {
     #[must_use]
     pub fn system_metrics(self, interval: impl Into<Option<Duration>>) -> Self {
         let shortest = |interval: Duration| interval.max(SHORTEST_INTERVAL);
-        Self { system_metrics: interval.into().map(shortest), ..self }
+        Self { system_metrics: Some(interval.into().map(shortest)), ..self }
     }
 
     /// Also writes an offline directory of Weights & Biases in `dir`, which `wandb sync` uploads. Children of the run

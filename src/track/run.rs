@@ -1,17 +1,22 @@
 //! A run that records its own metadata.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::mem;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
 
 use super::claim::Claim;
-use super::heart::{Heart, Measured};
+use super::heart::Heart;
+use super::measure::{Earlier, Log, Measuring};
 use super::mirror::Mirrors;
 use super::offline::{Offline, Place};
 use super::options::RunOptions;
 use super::{capture, git, panic, secrets};
+use crate::artifacts::Logged;
 use crate::error::Result;
 use crate::meta::{Failure, Process, RunMeta, Status, now};
 use crate::safe_name;
@@ -24,6 +29,8 @@ const ERROR: &str = "tbx/error";
 /// Maximum length of a traceback; a longer one becomes an artifact.
 const MAX_TRACEBACK: usize = 8 << 10;
 const TRACEBACK: &str = "traceback.txt";
+/// Default time between measurements of the machine.
+const MEASURED_EVERY: Duration = Duration::from_secs(10);
 
 /// A run that records its own metadata: a [`SummaryWriter`], to which it dereferences, and a
 /// `tbx.json` next to the log.
@@ -62,8 +69,11 @@ pub struct ActiveRun {
     experiment: Option<String>,
     /// The directory with the versions of artifacts.
     pub(super) artifact_store: PathBuf,
+    /// What it logged last of each artifact with versions.
+    pub(super) logged: Mutex<HashMap<String, Logged>>,
     card: bool,
     heart: Heart,
+    measuring: Option<Measuring>,
     /// Its offline directory for Weights & Biases.
     offline: Option<Offline>,
     mirrors: Mirrors,
@@ -114,7 +124,9 @@ impl ActiveRun {
     fn begin(options: RunOptions, dir: &Path) -> Result<Self> {
         panic::watch();
         let RunOptions { meta: mut said, writer, card, claim, .. } = options.clone();
+        let earlier = writer.purged_from().map(|step| Earlier::hidden_by(step, dir));
         let writer = writer.create(dir)?;
+        earlier.map_or(Ok(()), |earlier| earlier.repeat(&writer))?;
         let now = now();
         said.id = Some(uuid::Uuid::new_v4().simple().to_string());
         said.start_time = Some(now);
@@ -140,9 +152,10 @@ impl ActiveRun {
         let offline = offline.transpose()?;
         let name = meta.name.clone().or_else(|| Some(dir.file_name()?.to_string_lossy().into()));
         let start = meta.start_time.unwrap_or(now);
-        let measured = options.system_metrics.map(|interval| {
-            let writer = writer.clone();
-            Measured { interval, writer, start }
+        let interval = options.system_metrics.unwrap_or(Some(MEASURED_EVERY));
+        let measuring = interval.map(|interval| {
+            let log = Log { writer: writer.clone(), start };
+            Measuring::start(dir.to_owned(), interval, log)
         });
         let run = Self {
             writer,
@@ -150,8 +163,10 @@ impl ActiveRun {
             id: meta.id.clone().unwrap_or_default(),
             experiment: meta.experiment.clone(),
             artifact_store: options.artifact_store.unwrap_or_else(|| above(dir)),
+            logged: Mutex::default(),
             card,
-            heart: Heart::start(dir.to_owned(), options.heartbeat, measured, claim.clone())?,
+            heart: Heart::start(dir.to_owned(), options.heartbeat, claim.clone())?,
+            measuring: measuring.transpose()?,
             offline,
             mirrors: Mirrors::start(&options.mirrors, dir)?,
             wandb: options.wandb.map(|place| Place { group: name, ..place }),
@@ -230,6 +245,8 @@ impl ActiveRun {
             (Some(own), Some(parent)) => Some(Place { group: parent.group.clone(), ..own }),
             (own, parent) => own.or_else(|| parent.clone()),
         };
+        // It runs on the machine that its parent measures already.
+        options.system_metrics = options.system_metrics.or(Some(None));
         options.artifact_store =
             options.artifact_store.or_else(|| Some(self.artifact_store.clone()));
         options.create(self.dir.join(safe_name::encode(name)))
@@ -290,6 +307,7 @@ impl ActiveRun {
             return Ok(());
         }
         self.heart.stop();
+        drop(self.measuring.take());
         if self.heart.is_forked() {
             // The run continues in the process that started it.
             drop(self.offline.take());

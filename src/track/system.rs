@@ -4,10 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use nvml_wrapper::{Device, Nvml};
-use sysinfo::{DiskRefreshKind, Disks, Networks, System};
+use sysinfo::{Networks, System};
 
 /// The start of all names.
-const SYSTEM: &str = "system/";
+pub(super) const SYSTEM: &str = "system/";
 /// Number of bytes of a megabyte, as MLflow counts.
 const MEGABYTE: f64 = 1e6;
 
@@ -17,7 +17,6 @@ pub(super) struct Monitor {
     networks: Networks,
     /// Bytes that the machine had received and sent at the start.
     before: (u64, u64),
-    disks: Disks,
     /// The directory whose disk is measured.
     dir: PathBuf,
     /// NVIDIA's library; none without its driver.
@@ -35,9 +34,8 @@ impl Monitor {
         system.refresh_cpu_usage();
         let networks = Networks::new_with_refreshed_list();
         let before = transferred(&networks);
-        let disks = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing());
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-        Self { system, networks, before, disks, dir, cards: Nvml::init().ok() }
+        Self { system, networks, before, dir, cards: Nvml::init().ok() }
     }
 
     /// Measures now. What the machine does not tell is left out.
@@ -59,19 +57,11 @@ impl Monitor {
         sample
     }
 
-    /// The disk with the directory of the run.
-    fn disk(&mut self, sample: &mut Sample) {
-        let of_run = self.disks.list_mut().iter_mut();
-        let of_run = of_run.filter(|disk| self.dir.starts_with(disk.mount_point()));
-        let Some(disk) = of_run.max_by_key(|disk| disk.mount_point().iter().count()) else {
-            return;
-        };
-        disk.refresh_specifics(DiskRefreshKind::nothing().with_storage());
-        let (all, available) = (disk.total_space(), disk.available_space());
-        sample.add_usage("disk", all.saturating_sub(available), all);
-        if all > 0 {
-            sample.add("disk_available_megabytes", float(available) / MEGABYTE);
-        }
+    /// The file system with the directory of the run.
+    fn disk(&self, sample: &mut Sample) {
+        let Some(Disk { used, available }) = Disk::of(&self.dir) else { return };
+        sample.add_usage("disk", used, used.saturating_add(available));
+        sample.add("disk_available_megabytes", float(available) / MEGABYTE);
     }
 
     fn cards(&self, sample: &mut Sample) {
@@ -100,6 +90,35 @@ impl Monitor {
                 sample.add(&name("power_usage_percentage"), share * 100.0);
             }
         }
+    }
+}
+
+/// The space of a file system in bytes. Together they are less than its size if a part is reserved.
+#[derive(Debug)]
+struct Disk {
+    used: u64,
+    available: u64,
+}
+
+impl Disk {
+    /// That of the file system with `path`, of whatever kind; `None` if it does not tell.
+    #[cfg(unix)]
+    fn of(path: &Path) -> Option<Self> {
+        let stat = rustix::fs::statvfs(path).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        let used = bytes(stat.f_blocks.saturating_sub(stat.f_bfree));
+        (stat.f_blocks > 0).then(|| Self { used, available: bytes(stat.f_bavail) })
+    }
+
+    #[cfg(not(unix))]
+    fn of(path: &Path) -> Option<Self> {
+        use sysinfo::{DiskRefreshKind, Disks};
+        let kind = DiskRefreshKind::nothing().with_storage();
+        let disks = Disks::new_with_refreshed_list_specifics(kind);
+        let with_it = disks.iter().filter(|disk| path.starts_with(disk.mount_point()));
+        let disk = with_it.max_by_key(|disk| disk.mount_point().iter().count())?;
+        let (all, available) = (disk.total_space(), disk.available_space());
+        (all > 0).then(|| Self { used: all.saturating_sub(available), available })
     }
 }
 
@@ -154,5 +173,23 @@ mod tests {
             / known("system/system_memory_usage_percentage");
         let system = sysinfo::System::new_all();
         assert!((memory * MEGABYTE - float(system.total_memory())).abs() < 1e6, "{memory}");
+    }
+
+    /// Lists of disks lack such file systems, so that another one would be measured.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_in_memory_is_measured_as_df_does() {
+        let mut df = std::process::Command::new("df");
+        let done = df.args(["-B1", "--output=used,avail", "/dev/shm"]).output();
+        let Ok(done) = done else { return println!("skipped: df is not installed") };
+        let text = String::from_utf8(done.stdout).unwrap();
+        let line = text.lines().nth(1).unwrap_or_default();
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        let [used, available] = numbers[..] else { return println!("skipped: no /dev/shm") };
+        let disk = Disk::of(Path::new("/dev/shm")).unwrap();
+        let sum = |used: u64, available| float(used) + float(available);
+        // Other programs use it meanwhile.
+        let difference = sum(disk.used, disk.available) - sum(used, available);
+        assert!(difference.abs() <= 0.01 * sum(used, available), "{disk:?}, not {line}");
     }
 }

@@ -1,11 +1,12 @@
 //! Versions of artifacts that a run logs and uses.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use super::run::ActiveRun;
 use crate::artifacts::{ArtifactName, ArtifactVersion, Artifacts, Producer};
 use crate::error::Result;
-use crate::meta::{Artifact, ArtifactRef, now};
+use crate::meta::{ArtifactRef, RunMeta, now};
 use crate::writer::IntoStep;
 
 /// A version of an artifact that a run uses.
@@ -20,9 +21,14 @@ pub struct UsedArtifact {
 
 impl ActiveRun {
     /// Logs the file or the directory at `path` as a version of the artifact `name`, such as `data`, of this kind,
-    /// such as `dataset` or `model`. Content that is new gets the next number, and is copied to the run's directory
-    /// `artifacts`. Content that some run of the [log directory](super::RunOptions::artifact_store) has logged
-    /// before under this name is the same version, and is not copied.
+    /// such as `dataset` or `model`. Content that is new in the [log
+    /// directory](super::RunOptions::artifact_store) gets the next number. Content that some run has logged before under
+    /// this name is the same version. In both cases, `latest` means this version from now on.
+    ///
+    /// The files are copied to the run's directory `artifacts`. If another run has them, they become hard links to
+    /// those, where the file system has such links: do not change them. A version of a directory has a list of its files
+    /// next to it, which `sha256sum --check` reads. As long as the files at `path` have the same sizes and times of
+    /// change, they are not read again.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -59,18 +65,15 @@ impl ActiveRun {
         step: impl IntoStep,
     ) -> Result<ArtifactVersion> {
         let run = Producer { dir: &self.dir, id: self.id() };
-        let added = Artifacts::open(&self.artifact_store).add(run, name, kind, path.as_ref())?;
-        let (step, time) = (step.into_step(), Some(now()));
-        let kind = Some(kind.to_owned());
-        let files = added.files.into_iter();
-        let files: Vec<_> =
-            files.map(|file| Artifact { kind: kind.clone(), step, time, ..file }).collect();
-        let version = added.version;
-        if !files.is_empty() {
-            self.list(&files)?;
-        }
-        let output = reference(name, &version);
-        self.change(|meta| add(&mut meta.outputs, output))?;
+        let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = all.remove(name);
+        let added =
+            Artifacts::open(&self.artifact_store).add(run, name, kind, path.as_ref(), &mut last);
+        all.extend(last.map(|last| (name.to_owned(), last)));
+        drop(all);
+        let (version, output) = added?;
+        let output = ArtifactRef { step: step.into_step(), time: Some(now()), ..output };
+        self.refer(output, |meta| &mut meta.outputs)?;
         Ok(version)
     }
 
@@ -84,27 +87,39 @@ impl ActiveRun {
         let name: ArtifactName = name.parse()?;
         let artifacts = Artifacts::open(&self.artifact_store);
         let version = artifacts.version(&name)?;
+        let kind = artifacts.all()?.remove(&name.artifact).and_then(|artifact| artifact.kind);
         // `latest` may mean another version a moment later.
         let exact = ArtifactName::new(&name.artifact, version.version);
         let path = artifacts.path(&exact)?;
-        let input = reference(&name.artifact, &version);
-        self.change(|meta| add(&mut meta.inputs, input))?;
+        let input = ArtifactRef {
+            name: name.artifact,
+            version: version.version,
+            digest: version.digest.clone(),
+            kind,
+            time: Some(now()),
+            ..ArtifactRef::default()
+        };
+        self.refer(input, |meta| &mut meta.inputs)?;
         Ok(UsedArtifact { path, version })
     }
-}
 
-fn reference(name: &str, version: &ArtifactVersion) -> ArtifactRef {
-    ArtifactRef {
-        name: name.into(),
-        version: version.version,
-        digest: version.digest.clone(),
-        ..ArtifactRef::default()
-    }
-}
-
-/// Adds a version unless it is listed.
-fn add(all: &mut Vec<ArtifactRef>, new: ArtifactRef) {
-    if !all.iter().any(|known| (&known.name, known.version) == (&new.name, new.version)) {
-        all.push(new);
+    /// Adds a version to a list in `tbx.json`, unless it is there.
+    fn refer(
+        &self,
+        new: ArtifactRef,
+        list: impl Fn(&mut RunMeta) -> &mut Vec<ArtifactRef>,
+    ) -> Result<()> {
+        let is_known = |known: &ArtifactRef| {
+            (&known.name, known.version, &known.path) == (&new.name, new.version, &new.path)
+        };
+        if list(&mut self.meta()?).iter().any(is_known) {
+            return Ok(());
+        }
+        self.change_listed(|meta| {
+            let list = list(meta);
+            if !list.iter().any(is_known) {
+                list.push(new.clone());
+            }
+        })
     }
 }

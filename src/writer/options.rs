@@ -94,6 +94,12 @@ impl WriterOptions {
         Self { purge_step: Some(step), ..self }
     }
 
+    /// The step from which on points of earlier files are hidden.
+    #[cfg(feature = "track")]
+    pub(crate) fn purged_from(&self) -> Option<i64> {
+        self.purge_step
+    }
+
     /// Sets the end of the name of the directory that [`create_default`](Self::create_default) creates.
     /// Corresponds to PyTorch's `comment`. Default: empty.
     #[must_use]

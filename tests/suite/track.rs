@@ -277,3 +277,31 @@ fn a_sweep_knows_its_best_trial_and_tells_the_table_of_its_space() {
     let names: Vec<_> = experiment.hparams.iter().map(|hparam| hparam.name.as_str()).collect();
     assert_eq!(names, ["deep", "lr"]);
 }
+
+#[test]
+fn a_child_does_not_measure_the_machine_that_its_parent_measures() {
+    let dir = tempfile::tempdir().unwrap();
+    let every_second = std::time::Duration::from_secs(1);
+    let run = ActiveRun::options().system_metrics(every_second).create(dir.path()).unwrap();
+    let child = run.child("fold").unwrap();
+    let asked = ActiveRun::options().system_metrics(every_second);
+    let asked = asked.create_child(&run, "asked").unwrap();
+    // Until the run itself has measured twice.
+    let measured = |name: &str| {
+        let loaded = tbx::Logdir::open(dir.path()).unwrap().load(&tbx::LoadOptions::new()).unwrap();
+        let series = loaded.run(name).and_then(|run| run.get("system/cpu_utilization_percentage"));
+        series.map_or(0, |series| series.steps().len())
+    };
+    let is_done = || measured(".") > 1 && measured("asked") > 0;
+    for _ in 0..600 {
+        if is_done() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert!(is_done());
+    assert_eq!(measured("fold"), 0);
+    for run in [asked, child, run] {
+        run.finish().unwrap();
+    }
+}

@@ -1,5 +1,6 @@
 //! `tbx artifacts`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -7,7 +8,7 @@ use clap::Subcommand;
 use super::empty::{Empty, check_directory};
 use super::grid::{Format, Grid};
 use super::render::{bytes, counted, name};
-use super::{FINE, NO, print, print_note, warn};
+use super::{FAILED, FINE, NO, print, print_note, report, warn};
 use tbx::artifacts::{ArtifactName, ArtifactVersion};
 use tbx::error::Result;
 use tbx::logdir::Logdir;
@@ -18,11 +19,12 @@ use tbx_runs::table::Cell;
 #[derive(clap::Args)]
 #[command(
     subcommand_precedence_over_arg = true, // `lineage` is not a directory: LOGDIR is missing
-    after_help = "Versions are those that programs log with ActiveRun::log_version. The same content is the same version,
-and is stored once, in the run that logged it first. tbx.artifacts.json lists them, in the logdir or in a directory
-below it. VERSION is an artifact and one of its versions: data:v3, data:latest or data:best (an alias).
+    after_help = "Versions are those that programs log with ActiveRun::log_version. The same content is the same version. Each
+run that logs it has its files, as hard links to those of the first run where possible. tbx.artifacts.json lists the
+versions, in the logdir or in a directory below it. VERSION is an artifact and one of its versions: data:v3, data:latest
+(the one that was logged last) or data:best (an alias).
 
-A version whose run was removed is listed as gone. tbx gc removes no file of a version.
+A version is gone if no run with its files is there any more. tbx gc removes versions only with --keep-versions.
 
 Examples:
   tbx artifacts runs
@@ -80,14 +82,18 @@ enum Action {
 pub(super) fn run(args: &Args) -> Result<u8> {
     check_directory(&args.logdir)?;
     let lists = ArtifactLists::find(&args.logdir).follow_links(args.follow_links);
-    lists.unreadable.iter().for_each(|error| warn(format!("{error}: skipped")));
+    if !matches!(args.action, Some(Action::Lineage { .. })) {
+        lists.unreadable.iter().for_each(|error| warn(format!("{error}: skipped")));
+    }
+    let mut is_complete = lists.unreadable.is_empty();
     match &args.action {
         None | Some(Action::List | Action::Lineage { .. }) if is_empty(args, &lists)? => {
             return Ok(NO);
         }
         None | Some(Action::List) => list(args, &lists)?,
         Some(Action::Lineage { of, dot }) => {
-            let mut lineage = Lineage::load(&lists)?;
+            let (mut lineage, left) = Lineage::load(&lists);
+            is_complete &= report(&left);
             if let Some(of) = of {
                 lineage = lineage.of(of)?;
             }
@@ -110,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         }
         Some(Action::Alias { version, alias }) => lists.of(version)?.set_alias(version, alias)?,
     }
-    Ok(FINE)
+    Ok(if is_complete { FINE } else { FAILED })
 }
 
 /// True if there are neither versions nor logs, although some are required.
@@ -139,13 +145,20 @@ fn list(args: &Args, lists: &ArtifactLists) -> Result<()> {
     for list in &lists.found {
         let below = lists.below(list);
         for (artifact, found) in list.all()? {
-            let latest = found.versions.iter().map(|version| version.version).max();
             for version in &found.versions {
                 let named = found.aliases.iter().filter(|(_, to)| **to == version.version);
-                let mut aliases: Vec<_> = named.map(|(alias, _)| alias.as_str()).collect();
-                aliases.extend((latest == Some(version.version)).then_some("latest"));
+                let mut aliases: BTreeSet<_> = named.map(|(alias, _)| alias.as_str()).collect();
+                aliases.extend((found.latest() == Some(version.version)).then_some("latest"));
+                let aliases: Vec<_> = aliases.into_iter().collect();
                 // A list of an object store does not say whether the files are there.
-                let is_gone = !store::is_url(list.root()) && !list.place(version)?.exists();
+                let is_gone = !store::is_url(list.root()) && !list.is_there(version)?;
+                let runs = match version.copies.len() {
+                    more if more > 0 && is_text => format!("{below}{} +{more}", version.run),
+                    _ => {
+                        let runs = version.places().map(|place| format!("{below}{}", place.run));
+                        runs.collect::<Vec<_>>().join(" ")
+                    }
+                };
                 let number = |number: u64| i64::try_from(number).map_or(Cell::Empty, Cell::Int);
                 let size = match is_text {
                     true => bytes(version.size).as_str().into(),
@@ -156,7 +169,7 @@ fn list(args: &Args, lists: &ArtifactLists) -> Result<()> {
                     format!("v{}", version.version).as_str().into(),
                     found.kind.as_deref().map_or(Cell::Empty, Cell::from),
                     aliases.join(" ").as_str().into(),
-                    format!("{below}{}", version.run).as_str().into(),
+                    runs.as_str().into(),
                     number(version.files),
                     size,
                     digest(version, is_text).as_str().into(),
@@ -184,9 +197,8 @@ fn show(format: Format, lineage: &Lineage) -> Result<()> {
     }
     let mut unknown = Vec::new();
     for (version, found) in &lineage.versions {
-        let joined = |runs: &std::collections::BTreeSet<String>| {
-            runs.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
-        };
+        let joined =
+            |runs: &BTreeSet<String>| runs.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
         grid.row(vec![
             version.as_str().into(),
             found.kind.as_deref().map_or(Cell::Empty, Cell::from),

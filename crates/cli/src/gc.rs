@@ -16,21 +16,23 @@ use super::{FINE, NO, print_note, say};
 use tbx::error::{Error, Result};
 use tbx::logdir::Logdir;
 use tbx::meta::{Status, now};
-use tbx_runs::archive::{Candidates, Rules};
+use tbx_runs::archive::{Candidate, Candidates, Rules};
 use tbx_runs::registry;
 use tbx_runs::table::Cell;
 
 #[derive(clap::Args)]
 #[command(
     group = ArgGroup::new("rules")
-        .args(["older_than", "status", "unregistered", "larger_than", "kind", "policy"])
+        .args([
+            "older_than", "status", "unregistered", "larger_than", "kind", "keep_versions", "policy",
+        ])
         .required(true)
         .multiple(true),
     after_help = "Lists artifacts: the files in the artifacts directories of runs. At least one rule is required.
 An artifact is listed if it matches all given rules. Nothing is removed without --delete. Files that a
-tbx.registry.json or tbx.artifacts.json names are never removed (see tbx models and tbx artifacts), nor those of runs
-that are still running.
-tbx.json keeps the entries of removed files, with their digests and the time of the removal.
+tbx.registry.json names are never removed (see tbx models), nor those of runs that are still running. Versions of
+artifacts (see tbx artifacts) are removed only with --keep-versions, which selects nothing else. Other rules then apply
+to a version as a whole. tbx.json keeps the entries of removed files, with their digests and the time of the removal.
 
 tbx gc never removes event files. tbx archive packs whole runs into one compressed file, --remove then removes
 them, and tbx restore restores them byte for byte.
@@ -44,12 +46,16 @@ hold, each of which has the name of an option:
   kind = \"checkpoint\"
   larger_than = \"1G\"
   unregistered = true
+  [[gc.remove]]
+  keep_versions = 5
+  older_than = \"30d\"
 
 Examples:
   tbx gc runs --older-than 30d
   tbx gc runs --policy --delete
   tbx gc runs --status failed,killed --larger-than 100M --delete
-  tbx gc runs --unregistered --kind model"
+  tbx gc runs --unregistered --kind model
+  tbx gc runs --keep-versions 3 --kind checkpoint --delete"
 )]
 pub(super) struct Args {
     /// Log directory.
@@ -76,8 +82,15 @@ pub(super) struct Args {
     #[arg(long)]
     kind: Option<String>,
 
+    /// Rule: a version of an artifact that is not among the newest ones of that artifact, this many. Versions with
+    /// an alias, such as latest, and those that a run used, are kept.
+    #[arg(long, value_name = "COUNT")]
+    keep_versions: Option<usize>,
+
     /// Rules: those of gc.remove in the configuration file.
-    #[arg(long, conflicts_with_all = ["older_than", "status", "unregistered", "larger_than", "kind"])]
+    #[arg(long, conflicts_with_all = [
+        "older_than", "status", "unregistered", "larger_than", "kind", "keep_versions",
+    ])]
     policy: bool,
 
     #[command(flatten)]
@@ -119,6 +132,7 @@ struct Entry {
     #[serde(deserialize_with = "config_size")]
     larger_than: Option<u64>,
     kind: Option<String>,
+    keep_versions: Option<usize>,
 }
 
 /// A status that runs with artifacts to remove may have.
@@ -162,6 +176,9 @@ impl Entry {
         if let Some(kind) = &self.kind {
             rules = rules.kind(kind);
         }
+        if let Some(count) = self.keep_versions {
+            rules = rules.keep_versions(count);
+        }
         if self.unregistered {
             rules = rules.unregistered();
         }
@@ -185,6 +202,7 @@ impl Args {
             unregistered: self.unregistered,
             larger_than: self.larger_than,
             kind: self.kind.clone(),
+            keep_versions: self.keep_versions,
         }])
     }
 }
@@ -230,28 +248,44 @@ fn list(found: &Candidates, format: Format) -> Result<()> {
         ("status", false),
         ("size", true),
         (last, is_text),
+        ("version", false),
     ] {
-        grid.column(column, is_numeric);
+        if column != "version" || !is_text {
+            grid.column(column, is_numeric);
+        }
     }
-    for file in &found.files {
-        let size = if is_text {
-            bytes(file.size).as_str().into()
-        } else {
-            i64::try_from(file.size).map_or(Cell::Empty, Cell::Int)
+    // In text, a version is one row.
+    let is_one = |a: &Candidate, b: &Candidate| {
+        is_text && a.version.is_some() && (&a.run, &a.version) == (&b.run, &b.version)
+    };
+    for files in found.files.chunk_by(is_one) {
+        let Some(file) = files.first() else { continue };
+        let total = files.iter().map(|file| file.size).fold(0, u64::saturating_add);
+        let size = match is_text {
+            true => bytes(total).as_str().into(),
+            false => i64::try_from(total).map_or(Cell::Empty, Cell::Int),
+        };
+        let artifact = match &file.version {
+            Some(version) if is_text => format!("{version}, {}", counted(files.len(), "file")),
+            _ => file.artifact.clone(),
         };
         let time = match file.time {
             Some(time) if is_text => duration((now() - time).max(0.0).floor()).as_str().into(),
             Some(time) => Cell::Time(time),
             None => Cell::Empty,
         };
-        grid.row(vec![
+        let mut row = vec![
             file.run.name.as_str().into(),
-            file.artifact.as_str().into(),
+            artifact.as_str().into(),
             file.kind.as_deref().map_or(Cell::Empty, Cell::from),
             file.status.map_or(Cell::Empty, |status| status.name().into()),
             size,
             time,
-        ]);
+        ];
+        if !is_text {
+            row.push(file.version.as_deref().map_or(Cell::Empty, Cell::from));
+        }
+        grid.row(row);
     }
     grid.print(format)?;
     Ok(())

@@ -40,7 +40,7 @@ good
 commit: the commit of its code: run it in a git repository
 clean_tree: code without uncommitted changes: commit them before the run
 versions: the versions of its packages: RunOptions::environment, with a Cargo.lock
-dataset: a digest of its data: RunOptions::dataset
+dataset: a digest of its data: RunOptions::dataset, or use_artifact of a dataset
 hardware: the processor or the graphics cards: RunOptions::environment
 variables: environment variables that matter: RunOptions::variables
 architecture: the architecture of its model: add_graph, or an artifact such as config.json or model.onnx

@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde_json::{Map, Value};
 use walkdir::WalkDir;
 
 use super::ARTIFACTS;
-use super::runs::{self, RunDir};
+use super::runs::{self, RunDir, Uses};
 use tbx::error::{Error, ErrorKind, Result, failed};
-use tbx::meta::{Artifact, RunMeta, Status, now};
+use tbx::meta::{Artifact, ArtifactRef, RunMeta, Status, now};
 use tbx::replace::{LogsLock, disk, is_temporary};
 use tbx::store::Links;
 
@@ -20,8 +21,9 @@ const REMOVED: &str = "removed";
 
 /// Rules that select artifacts to remove: all of them must hold.
 ///
-/// Files that a registry or `tbx.artifacts.json` names, and files of runs that are running, are
-/// always kept.
+/// Files that a registry names, and files of runs that are running, are always kept. Files of versions
+/// in `tbx.artifacts.json` are kept, too, except by rules with
+/// [`keep_versions`](Self::keep_versions).
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     older_than: Option<Duration>,
@@ -29,6 +31,7 @@ pub struct Rules {
     statuses: Option<Vec<Status>>,
     kind: Option<String>,
     unregistered: bool,
+    keep_versions: Option<usize>,
     links: Links,
 }
 
@@ -51,6 +54,12 @@ pub struct Candidate {
     pub kind: Option<String>,
     /// The status of its run.
     pub status: Option<Status>,
+    /// The version of an artifact that it is a file of, such as `data:v3`.
+    pub version: Option<String>,
+    /// The size of the version that it is a file of, otherwise its own.
+    whole: u64,
+    /// The least number of newest versions that a rule keeps which selects it.
+    keep: Option<usize>,
     is_listed: bool,
 }
 
@@ -104,6 +113,14 @@ impl Rules {
         Self { unregistered: true, ..self }
     }
 
+    /// Selects versions of artifacts instead of other files: all but the newest `count` of each
+    /// artifact. Versions with an alias, such as `latest`, and those that a run in the log directory
+    /// used, are kept.
+    #[must_use]
+    pub fn keep_versions(self, count: usize) -> Self {
+        Self { keep_versions: Some(count), ..self }
+    }
+
     /// Whether `tbx.json` and registries are also read if links lead out of a run or of the log
     /// directory. Artifacts behind links are always kept. Default: false.
     #[must_use]
@@ -134,7 +151,9 @@ impl Rules {
         }
         let links = Links::all_if(several.iter().any(|rules| rules.links == Links::All));
         let root = runs::root(logdir)?;
-        let registered = runs::registered(&root, links)?;
+        let has_versions = several.iter().any(|rules| rules.keep_versions.is_some());
+        let uses = if has_versions { Uses::Read } else { Uses::Skip };
+        let registered = runs::registered(&root, links, uses)?;
         let mut found = Candidates { files: Vec::new(), registered: 0, root: root.clone(), links };
         for run in runs::find(&root)?.0 {
             let (meta, status) = run.state(links)?;
@@ -147,10 +166,25 @@ impl Rules {
                 continue;
             }
             for candidate in artifacts(&run, &meta, status)? {
-                match of_run.iter().any(|rules| rules.holds(&candidate)) {
-                    true if registered.contains(&candidate.path) => found.registered += 1,
-                    true => found.files.push(candidate),
-                    false => {}
+                let mut holding = of_run.iter().filter(|rules| rules.holds(&candidate)).peekable();
+                if holding.peek().is_none() {
+                    continue;
+                }
+                let mut keeps = holding.map(|rules| rules.keep_versions);
+                match registered.version(&candidate.path) {
+                    _ if registered.is_model(&candidate.path) => found.registered += 1,
+                    Some(version) => {
+                        let keep = keeps.flatten().filter(|keep| version.is_expired(*keep)).min();
+                        match keep {
+                            None => found.registered += 1,
+                            keep => {
+                                let version = Some(version.name.clone());
+                                found.files.push(Candidate { version, keep, ..candidate });
+                            }
+                        }
+                    }
+                    None if keeps.any(|keep| keep.is_none()) => found.files.push(candidate),
+                    None => {}
                 }
             }
         }
@@ -162,13 +196,17 @@ impl Rules {
             && self.larger_than.is_none()
             && self.statuses.is_none()
             && self.kind.is_none()
+            && self.keep_versions.is_none()
             && !self.unregistered
     }
 
     fn holds(&self, candidate: &Candidate) -> bool {
         let is_old = |age: Duration| candidate.time.is_some_and(|t| now() - t > age.as_secs_f64());
         self.older_than.is_none_or(is_old)
-            && self.larger_than.is_none_or(|bytes| candidate.size > bytes)
+            && self.larger_than.is_none_or(|bytes| match self.keep_versions {
+                Some(_) => candidate.whole > bytes,
+                None => candidate.size > bytes,
+            })
             && self.kind.as_ref().is_none_or(|kind| candidate.kind.as_ref() == Some(kind))
     }
 }
@@ -193,14 +231,24 @@ fn artifacts(run: &RunDir, meta: &RunMeta, status: Option<Status>) -> Result<Vec
         let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
         let artifact = runs::name(&folder, entry.path());
         let known = listed.get(artifact.as_str());
+        // The list of its files is next to their directory.
+        let of = artifact.strip_suffix(".sha256").unwrap_or(&artifact);
+        let is_list = |version: &ArtifactRef| version.path.as_deref() == Some(of);
+        let mut versions = meta.outputs.iter();
+        let version = versions.find(|version| version.has(&artifact) || is_list(version));
+        let kind = known.map(|known| &known.kind).or(version.map(|version| &version.kind));
+        let time = known.and_then(|known| known.time).or(version.and_then(|version| version.time));
         found.push(Candidate {
             run: run.clone(),
             path: entry.path().to_owned(),
             size: metadata.len(),
-            time: known.and_then(|known| known.time).or(modified.map(|t| t.as_secs_f64())),
-            kind: known.and_then(|known| known.kind.clone()),
+            time: time.or(modified.map(|t| t.as_secs_f64())),
+            kind: kind.cloned().flatten(),
             status,
-            is_listed: known.is_some(),
+            version: None,
+            whole: version.and_then(|version| version.size).unwrap_or(metadata.len()),
+            keep: None,
+            is_listed: known.is_some() || version.is_some(),
             artifact,
         });
     }
@@ -224,9 +272,15 @@ impl Candidates {
     /// program is changing the logs, and nothing is removed. Also as for [`RunMeta::update`].
     pub fn remove(&self) -> Result<usize> {
         let _lock = LogsLock::take(&self.root).map_err(|error| failed(error, &self.root))?;
-        let registered = runs::registered(&self.root, self.links)?;
-        let files = self.files.iter().filter(|file| !registered.contains(&file.path));
-        let files: Vec<_> = files.collect();
+        let has_versions = self.files.iter().any(|file| file.keep.is_some());
+        let uses = if has_versions { Uses::Read } else { Uses::Skip };
+        let registered = runs::registered(&self.root, self.links, uses)?;
+        let is_free = |file: &&Candidate| match (registered.version(&file.path), file.keep) {
+            _ if registered.is_model(&file.path) => false,
+            (Some(version), Some(keep)) => version.is_expired(keep),
+            (version, _) => version.is_none(),
+        };
+        let files: Vec<_> = self.files.iter().filter(is_free).collect();
         let mut count = 0;
         for files in files.chunk_by(|a, b| a.run == b.run) {
             count += remove(files, &self.root)?;
@@ -254,6 +308,12 @@ fn remove(files: &[&Candidate], root: &Path) -> Result<usize> {
             }
             _ => {}
         }
+        if file.version.is_some() {
+            // A version is gone if its directory is.
+            let top = file.run.path.join(ARTIFACTS);
+            let above = file.path.ancestors().skip(1).take_while(|above| *above != top);
+            let _ = above.map(disk::remove_dir).find(std::result::Result::is_err);
+        }
     }
     Ok(there.len())
 }
@@ -264,11 +324,17 @@ fn note(files: &[&Candidate], time: Option<f64>) -> Result<()> {
         files.iter().filter(|file| file.is_listed).map(|file| &file.artifact).collect();
     let Some(file) = files.first().filter(|_| !listed.is_empty()) else { return Ok(()) };
     RunMeta::update(&file.run.path, |meta| {
+        let mark = |other: &mut Map<String, Value>| match time {
+            Some(time) => drop(other.insert(REMOVED.into(), time.into())),
+            None => drop(other.remove(REMOVED)),
+        };
         for artifact in meta.artifacts.iter_mut().filter(|known| listed.contains(&known.path)) {
-            match time {
-                Some(time) => artifact.other.insert(REMOVED.into(), time.into()),
-                None => artifact.other.remove(REMOVED),
-            };
+            mark(&mut artifact.other);
+        }
+        for version in &mut meta.outputs {
+            if listed.iter().any(|path| version.has(path)) {
+                mark(&mut version.other);
+            }
         }
         meta.updated_at = Some(now());
     })

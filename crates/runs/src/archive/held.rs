@@ -10,6 +10,7 @@ use super::append::{Digesting, Sum};
 use super::entries::{self, Entry};
 use super::invalid;
 use super::runs::{self, RunDir};
+use tbx::artifacts;
 use tbx::event::is_event_file;
 use tbx::meta;
 
@@ -39,7 +40,8 @@ impl Held {
         each_file(path, |entry, sha256| {
             files += 1;
             bytes = bytes.saturating_add(entry.size);
-            left += usize::from(root.join(&entry.path).symlink_metadata().is_ok());
+            let is_there = root.join(&entry.path).symlink_metadata().is_ok();
+            left += usize::from(is_there && !is_list(&entry.path));
             if let Some((known, _)) =
                 sums.get_key_value(&entry.path).filter(|(_, s)| s.sha256 == sha256)
             {
@@ -58,6 +60,12 @@ impl Held {
         let lacks = sums.keys().find(|path| !found.contains(path)).cloned();
         Ok(Self { files, bytes, runs, left, lacks })
     }
+}
+
+/// Whether a file is a list of versions of artifacts: it belongs to no run, and changes with other runs.
+pub(super) fn is_list(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == artifacts::FILE)
+        && !path.iter().any(|part| part == ARTIFACTS)
 }
 
 /// The directory of the run that this file belongs to, if it is an event file or `tbx.json`.

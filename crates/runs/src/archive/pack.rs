@@ -10,8 +10,9 @@ use walkdir::{DirEntry, WalkDir};
 use super::append::{self, Sum};
 use super::held::{self, Held};
 use super::remove;
-use super::runs::{self, RunDir};
+use super::runs::{self, RunDir, Uses};
 use crate::progress::{OnProgress, Progress};
+use tbx::artifacts;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result, failed};
 use tbx::event::is_event_file;
 use tbx::meta::Status;
@@ -219,6 +220,7 @@ impl Pack {
         for dir in dirs {
             self.append_dir(&mut tar, &dir.path, &mut sums)?;
         }
+        self.append_lists(&mut tar, dirs, &mut sums)?;
         let encoder = tar.into_inner().map_err(failed)?;
         encoder.finish().and_then(|mut file| file.flush()).map_err(failed)?;
         new.file().and_then(|file| file.sync_all()).map_err(failed)?;
@@ -267,7 +269,8 @@ impl Pack {
         let is_packed = |below: &Path| {
             let path = self.root.join(below);
             let is_in = dirs.iter().any(|dir| path.starts_with(&dir.path));
-            is_in && path.symlink_metadata().is_ok_and(|there| there.is_file())
+            let is_list = held::is_list(below);
+            (is_in || is_list) && path.symlink_metadata().is_ok_and(|there| there.is_file())
         };
         let (count, reason) = match held::only_there(out, is_packed) {
             Ok(None) => return Ok(0),
@@ -333,7 +336,7 @@ impl Pack {
             }
         }
         if self.remove {
-            let registered = runs::registered(&self.root, self.links)?;
+            let registered = runs::registered(&self.root, self.links, Uses::Skip)?;
             if let Some(file) = registered.iter().find(|file| is_inside(file) && file.exists()) {
                 let name = runs::name(&self.root, file);
                 let what = format!(
@@ -344,6 +347,25 @@ impl Pack {
             }
         }
         Ok(dirs)
+    }
+
+    /// Adds the lists of versions of artifacts in the directories above the runs. They are never removed.
+    fn append_lists(
+        &self,
+        tar: &mut tar::Builder<impl Write>,
+        dirs: &[RunDir],
+        sums: &mut BTreeMap<PathBuf, Sum>,
+    ) -> Result<()> {
+        let above = dirs.iter().flat_map(|dir| dir.path.ancestors().skip(1));
+        let above: BTreeSet<_> = above.filter(|above| above.starts_with(&self.root)).collect();
+        for folder in above {
+            let path = folder.join(artifacts::FILE);
+            let below = path.strip_prefix(&self.root).unwrap_or(&path);
+            if path.symlink_metadata().is_ok_and(|there| there.is_file()) {
+                sums.insert(below.to_owned(), append::file(tar, below, &path, self.links)?);
+            }
+        }
+        Ok(())
     }
 
     fn append_dir(

@@ -9,6 +9,7 @@ use super::entries::{self, Entry};
 use super::held;
 use super::invalid;
 use crate::progress::{OnProgress, Progress};
+use tbx::artifacts::Artifacts;
 use tbx::error::{ErrorKind, Result, failed};
 use tbx::event::{is_event_file, other_file};
 use tbx::record::{MAX_LEAD, Source};
@@ -23,6 +24,8 @@ const MIN_LIMIT: u64 = 1 << 30;
 const MAX_KEPT_PATHS: usize = 64 << 20;
 /// Maximum length of a whole path in bytes: no system accepts longer ones.
 const MAX_PATH: usize = 4096;
+/// Maximum size in bytes of a list of versions of artifacts.
+const MAX_LIST: u64 = 16 << 20;
 /// Number of bytes at the start of an entry that are checked first.
 const HEAD_LEN: u64 = 4 << 10;
 
@@ -127,7 +130,8 @@ impl Restore {
     }
 
     /// Writes the runs below the directory `logdir`, which is created if it does not exist. Each
-    /// file appears once it is complete. After an interruption, the call can be repeated.
+    /// file appears once it is complete. After an interruption, the call can be repeated. Versions of
+    /// artifacts are added to the list that is there.
     ///
     /// # Errors
     ///
@@ -189,7 +193,10 @@ impl Restore {
             let max = self.max_bytes.unwrap_or(len.saturating_mul(MAX_RATIO).max(MIN_LIMIT));
             entries::each(&self.archive, max, |entry, content| {
                 let is_in = |runs: &BTreeSet<PathBuf>| {
+                    let folder = entry.path.parent().unwrap_or(Path::new(""));
+                    let is_above = || runs.iter().any(|run| run.starts_with(folder));
                     entry.path.ancestors().any(|path| runs.contains(path))
+                        || (held::is_list(&entry.path) && is_above())
                 };
                 match self.runs.as_ref().is_none_or(is_in) {
                     true => f(entry, content),
@@ -218,7 +225,7 @@ impl Restore {
         if there.len() == entry.size && is_equal(&mut open_regular(&path)?.0, content)? {
             return Ok(true);
         }
-        match self.overwrite {
+        match self.overwrite || held::is_list(&entry.path) {
             true => Ok(false),
             false => Err(exists(&format!(
                 "{said} already exists with different content; `Restore::overwrite` replaces it"
@@ -230,6 +237,9 @@ impl Restore {
     fn write(&self, logdir: &Path, entry: &Entry, content: &mut dyn Read) -> io::Result<bool> {
         check_way(logdir, &entry.path)?;
         let path = logdir.join(&entry.path);
+        if held::is_list(&entry.path) && path.symlink_metadata().is_ok() {
+            return merge(&path, entry, content).map(|()| true);
+        }
         if !self.overwrite && path.symlink_metadata().is_ok() {
             // As in the first pass, unless the file was added meanwhile.
             return self.look(logdir, entry, content).map(|_| false);
@@ -254,6 +264,23 @@ impl Restore {
             Err(kind) => Err(io::Error::other(kind.to_string())),
         }
     }
+}
+
+/// Adds what a list of versions has to the one at `path`.
+fn merge(path: &Path, entry: &Entry, content: &mut dyn Read) -> io::Result<()> {
+    let mut list = Vec::new();
+    if content.take(MAX_LIST).read_to_end(&mut list).is_err()
+        || u64::try_from(list.len()).is_ok_and(|len| len != entry.size)
+    {
+        return Err(invalid("a list of versions is too long or cut off"));
+    }
+    let folder = path.parent().unwrap_or(Path::new(""));
+    Artifacts::open(folder).merge(&list).map_err(|error| match error.into_kind() {
+        ErrorKind::Io(error) => {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        }
+        kind => io::Error::other(format!("{}: {kind}", path.display())),
+    })
 }
 
 /// Counts a path that is kept in memory.

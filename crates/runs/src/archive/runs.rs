@@ -1,6 +1,6 @@
 //! Finds the directories of runs, and the files named by registries above and below.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use walkdir::WalkDir;
 
 use super::ARTIFACTS;
 use crate::registry::{self, Registry};
-use tbx::artifacts::{self, Artifacts};
+use tbx::artifacts::{self, ArtifactName, Artifacts};
 use tbx::error::{ErrorKind, Issue, OtherFile, Result, failed};
 use tbx::event::{is_event_file, other_file_at, other_file_issue};
 use tbx::logdir::{Directories, is_run};
@@ -111,41 +111,124 @@ pub(super) fn walk_error(error: walkdir::Error, root: &Path) -> tbx::error::Erro
     failed(cause, &path)
 }
 
-/// Files and directories that are never removed, as a list names them.
-pub(super) struct Registered(BTreeSet<PathBuf>);
+/// Files and directories that lists name: registered models, and versions of artifacts.
+#[derive(Default)]
+pub(super) struct Registered {
+    models: BTreeSet<PathBuf>,
+    versions: BTreeMap<PathBuf, Listed>,
+}
+
+/// A version of an artifact.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    /// Its name, such as `data:v3`.
+    pub(super) name: String,
+    /// Number of versions of the artifact with a greater number.
+    newer: usize,
+    /// Whether an alias, such as `latest`, names it.
+    is_named: bool,
+    /// Whether a run used it.
+    is_used: bool,
+}
+
+impl Listed {
+    /// Whether it is not among the newest `keep` versions, has no alias, and was not used.
+    pub(super) fn is_expired(&self, keep: usize) -> bool {
+        self.newer >= keep && !self.is_named && !self.is_used
+    }
+}
 
 impl Registered {
-    /// Whether the file at `path` is one of them, or in one of them.
-    pub(super) fn contains(&self, path: &Path) -> bool {
-        path.ancestors().any(|at| self.0.contains(at))
+    /// Whether the file at `path` is of a registered model.
+    pub(super) fn is_model(&self, path: &Path) -> bool {
+        path.ancestors().any(|at| self.models.contains(at))
+    }
+
+    /// The version that the file at `path` is of.
+    pub(super) fn version(&self, path: &Path) -> Option<&Listed> {
+        path.ancestors().find_map(|at| self.versions.get(at))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &PathBuf> {
-        self.0.iter()
+        self.models.iter().chain(self.versions.keys())
     }
+
+    fn add_versions(&mut self, list: &Artifacts, used: &Used) -> Result<()> {
+        for (name, artifact) in list.all()? {
+            let mut numbers: Vec<_> = artifact.versions.iter().map(|it| it.version).collect();
+            numbers.sort_unstable();
+            let named: BTreeSet<_> =
+                artifact.aliases.values().copied().chain(artifact.latest()).collect();
+            for version in &artifact.versions {
+                let upto = numbers.partition_point(|number| *number <= version.version);
+                let listed = Listed {
+                    name: ArtifactName::new(&name, version.version).to_string(),
+                    newer: numbers.len().saturating_sub(upto),
+                    is_named: named.contains(&version.version),
+                    is_used: used.contains(&(name.clone(), version.digest.clone())),
+                };
+                for place in version.places() {
+                    let path = list.place(&place)?;
+                    for path in [Artifacts::list_of(&path), path] {
+                        self.versions.extend(real(&path)?.map(|real| (real, listed.clone())));
+                        self.versions.insert(path, listed.clone());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names and digests of versions that runs used.
+type Used = HashSet<(String, String)>;
+
+/// Whether it has to be known which versions runs used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Uses {
+    Read,
+    /// All count as not used.
+    Skip,
 }
 
 /// What registries and lists of versions of artifacts name: those of `root`, of its parents and those below. One that
 /// is unreadable is an error, because it may name any file.
-pub(super) fn registered(root: &Path, links: Links) -> Result<Registered> {
+pub(super) fn registered(root: &Path, links: Links, uses: Uses) -> Result<Registered> {
     let follow = links == Links::All;
-    let mut places = Vec::new();
+    let mut all = Registered::default();
     for folder in holding(registry::FILE, root)? {
-        places.extend(Registry::open(folder).follow_links(follow).files()?);
-    }
-    for folder in holding(artifacts::FILE, root)? {
-        places.extend(Artifacts::open(folder).follow_links(follow).places()?);
-    }
-    let mut all = BTreeSet::new();
-    for path in places {
-        match path.canonicalize() {
-            Ok(real) => drop(all.insert(real)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(ErrorKind::from(error), &path)),
+        for path in Registry::open(folder).follow_links(follow).files()? {
+            all.models.extend(real(&path)?);
+            all.models.insert(path);
         }
-        all.insert(path);
     }
-    Ok(Registered(all))
+    let lists = holding(artifacts::FILE, root)?;
+    let mut used = Used::new();
+    if uses == Uses::Read {
+        // Any run in the log directory of a list may have used its versions.
+        let tops = lists
+            .iter()
+            .filter(|list| !lists.iter().any(|other| other != *list && list.starts_with(other)));
+        for top in tops {
+            for run in find(top)?.0 {
+                let inputs = run.state(links)?.0.inputs;
+                used.extend(inputs.into_iter().map(|input| (input.name, input.digest)));
+            }
+        }
+    }
+    for list in lists {
+        all.add_versions(&Artifacts::open(list).follow_links(follow), &used)?;
+    }
+    Ok(all)
+}
+
+/// The path without links; `None` if there is nothing.
+fn real(path: &Path) -> Result<Option<PathBuf>> {
+    match path.canonicalize() {
+        Ok(real) => Ok(Some(real)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(ErrorKind::from(error), path)),
+    }
 }
 
 /// `root`, its parents and the directories below that have a file `name`.

@@ -1,20 +1,29 @@
 //! Which runs logged and used which versions of artifacts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
+use std::path::Path;
 
 use super::{ArtifactLists, below};
 use tbx::artifacts::ArtifactName;
-use tbx::error::{Error, Result};
+use tbx::error::{Effect, Error, Report, Result};
 use tbx::logdir::Directories;
 use tbx::meta::{self, ArtifactRef, RunMeta};
+
+/// Number of hex digits of a digest that tells versions apart.
+const SHORT: usize = 12;
+
+/// The numbers of versions by the index of their list, the name of the artifact and the digest.
+type Numbers = HashMap<(usize, String, String), u32>;
 
 /// The runs that logged and used versions of artifacts, from the lists of versions and the metadata of the runs.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Lineage {
     /// The versions by name, such as `data:v0`, with the directory of their list if it is below the log directory:
-    /// `folds/data:v0`.
+    /// `folds/data:v0`. A version that no list has, and whose number another one has, has the start of its digest
+    /// behind it: `data:v0@ba7816bf8f01`.
     pub versions: BTreeMap<String, LineageVersion>,
 }
 
@@ -34,55 +43,84 @@ pub struct LineageVersion {
 
 impl Lineage {
     /// Reads the lists and the metadata of all runs in the log directory. A version that a run names is there even
-    /// if its list is not.
+    /// if its list is not. A run's version is that of the nearest list above it with the same name and digest; the
+    /// number alone may be that of another one, for example after directories were moved.
     ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Value`](tbx::ErrorKind::Value) and [`ErrorKind::Io`](tbx::ErrorKind::Io): a list, a `tbx.json` or
-    /// a directory cannot be read.
-    pub fn load(lists: &ArtifactLists) -> Result<Self> {
-        let mut lineage = Self::default();
-        for list in &lists.found {
+    /// A list, a `tbx.json` or a directory that cannot be read is in the report, and is left out.
+    pub fn load(lists: &ArtifactLists) -> (Self, Report) {
+        let (mut lineage, mut issues) = (Self::default(), Vec::new());
+        let mut numbers = Numbers::new();
+        for (i, list) in lists.found.iter().enumerate() {
             let start = lists.below(list);
-            for (name, artifact) in list.all()? {
+            let all = list.all().unwrap_or_else(|error| {
+                issues.push(error.into_issue(Effect::SkippedFile));
+                BTreeMap::new()
+            });
+            for (name, artifact) in all {
                 for version in artifact.versions {
-                    let known = lineage.version(&start, &name, version.version);
+                    let known = lineage.version(key(&start, &name, version.version));
                     known.kind.clone_from(&artifact.kind);
-                    known.digest = version.digest;
-                    known.logged_by.insert(match version.run.as_str() {
-                        "." => start.trim_end_matches('/').to_owned(),
-                        run => format!("{start}{run}"),
-                    });
+                    known.logged_by.extend(version.places().map(
+                        |place| match place.run.as_str() {
+                            "." => start.trim_end_matches('/').to_owned(),
+                            run => format!("{start}{run}"),
+                        },
+                    ));
+                    known.digest.clone_from(&version.digest);
+                    numbers.insert((i, name.clone(), version.digest), version.version);
                 }
             }
         }
         let Directories { found, unreadable } = Directories::with(meta::FILE, &lists.logdir);
-        if let Some(error) = unreadable.into_iter().next() {
-            return Err(error);
-        }
+        issues.extend(unreadable.into_iter().map(|error| error.into_issue(Effect::SkippedFile)));
         for dir in found {
-            let Some(meta) = RunMeta::read_in(&dir, lists.links)? else { continue };
-            let run = below(&lists.logdir, &dir).unwrap_or_else(|| ".".into());
-            let above = lists.found.iter().filter(|list| dir.starts_with(list.root()));
-            let nearest = above.max_by_key(|list| list.root().iter().count());
-            let start = nearest.map(|list| lists.below(list)).unwrap_or_default();
-            for (refs, is_use) in [(&meta.inputs, true), (&meta.outputs, false)] {
-                for ArtifactRef { name, version, digest, .. } in refs {
-                    let known = lineage.version(&start, name, *version);
-                    if known.digest.is_empty() {
-                        known.digest.clone_from(digest);
-                    }
-                    let runs = if is_use { &mut known.used_by } else { &mut known.logged_by };
-                    runs.insert(run.clone());
-                }
+            match RunMeta::read_in(&dir, lists.links) {
+                Ok(meta) => lineage.add(lists, &numbers, &dir, &meta.unwrap_or_default()),
+                Err(error) => issues.push(error.into_issue(Effect::SkippedFile)),
             }
         }
-        Ok(lineage)
+        (lineage, Report::from(issues))
     }
 
-    fn version(&mut self, start: &str, name: &str, version: u32) -> &mut LineageVersion {
-        let name = format!("{start}{}", ArtifactName::new(name, version));
-        self.versions.entry(name).or_default()
+    /// Adds what a run logged and used.
+    fn add(&mut self, lists: &ArtifactLists, numbers: &Numbers, dir: &Path, meta: &RunMeta) {
+        let run = below(&lists.logdir, dir).unwrap_or_else(|| ".".into());
+        let above = lists.found.iter().enumerate().filter(|(_, list)| dir.starts_with(list.root()));
+        let mut above: Vec<_> = above.collect();
+        above.sort_by_key(|(_, list)| Reverse(list.root().iter().count()));
+        let nearest = above.first().map(|(_, list)| lists.below(list)).unwrap_or_default();
+        for (refs, is_use) in [(&meta.inputs, true), (&meta.outputs, false)] {
+            for ArtifactRef { name, version, digest, kind, .. } in refs {
+                let listed = above.iter().find_map(|(i, list)| {
+                    let number = numbers.get(&(*i, name.clone(), digest.clone()))?;
+                    Some(key(&lists.below(list), name, *number))
+                });
+                let key = listed.unwrap_or_else(|| {
+                    let key = key(&nearest, name, *version);
+                    let known = self.versions.get(&key).map(|known| known.digest.as_str());
+                    match known.is_none_or(|known| known == digest) {
+                        true => key,
+                        // Another version with the same number.
+                        false => {
+                            format!("{key}@{}", digest.chars().take(SHORT).collect::<String>())
+                        }
+                    }
+                });
+                let known = self.version(key);
+                if known.digest.is_empty() {
+                    known.digest.clone_from(digest);
+                }
+                if known.kind.is_none() {
+                    known.kind.clone_from(kind);
+                }
+                let runs = if is_use { &mut known.used_by } else { &mut known.logged_by };
+                runs.insert(run.clone());
+            }
+        }
+    }
+
+    fn version(&mut self, key: String) -> &mut LineageVersion {
+        self.versions.entry(key).or_default()
     }
 
     /// What is connected with a version or a run: everything that it was made from, and everything that was made
@@ -176,6 +214,11 @@ impl Lineage {
         }
         dot + "}\n"
     }
+}
+
+/// The name of a version of the list in the directory `start`.
+fn key(start: &str, name: &str, version: u32) -> String {
+    format!("{start}{}", ArtifactName::new(name, version))
 }
 
 /// The id of a node: a run and a version may have the same name.

@@ -28,7 +28,8 @@ use tbx::store::Links;
 /// run.finish()?;
 ///
 /// let lists = ArtifactLists::find(&dir.join("runs"));
-/// let lineage = Lineage::load(&lists)?;
+/// let (lineage, report) = Lineage::load(&lists);
+/// assert!(report.is_lossless());
 /// let data = &lineage.versions["data:v0"];
 /// assert_eq!(data.logged_by.iter().collect::<Vec<_>>(), ["prepare"]);
 /// assert_eq!(data.used_by.iter().collect::<Vec<_>>(), ["train"]);

@@ -24,7 +24,7 @@ use tbx::error::{Error, ErrorKind, Location, Result, failed};
 use tbx::meta::{Artifact, RunMeta, now};
 use tbx::replace::{self, Folder};
 use tbx::store::{Links, Root};
-use tbx::tree::Tree;
+use tbx::tree::{Listing, MAX_FILES, Tree};
 
 /// The models of a log directory.
 ///
@@ -91,20 +91,16 @@ impl Registry {
     /// # Errors
     ///
     /// [`ErrorKind::Argument`]: MLflow would reject the name, or the run is not in the log
-    /// directory; [`ErrorKind::Value`]: the artifact differs from the run's metadata;
-    /// [`ErrorKind::Io`]: the artifact cannot be read, or the registry cannot be written.
+    /// directory; [`ErrorKind::Value`]: the artifact differs from the run's metadata, or a file of a
+    /// directory is missing; [`ErrorKind::Io`]: the artifact cannot be read, or the registry cannot
+    /// be written.
     pub fn register(&self, name: &str, run: impl AsRef<Path>, artifact: &str) -> Result<Version> {
         name::check_model(name)?;
         let (run, dir) = self.run(run.as_ref())?;
         let path = Artifact::place(&dir, artifact)?;
         let found = Content::read(&dir, &path, self.links)?;
         let meta = RunMeta::read_in(&dir, self.links)?.unwrap_or_default();
-        if let Some(differs) = meta.artifacts.iter().find(|said| found.differs(artifact, said)) {
-            let what = "it is not the file that the run produced: its SHA-256 differs from \
-                        tbx.json";
-            let path = Artifact::place(&dir, &differs.path)?;
-            return Err(ErrorKind::Value(what.into()).at(Location::of(path)));
-        }
+        found.check(&dir, artifact, &meta)?;
         let new = Version {
             run,
             run_id: meta.id,
@@ -236,22 +232,26 @@ impl Registry {
     /// [`ErrorKind::Io`]: the file does not exist. Also as for [`version`](Self::version).
     pub fn path(&self, name: &VersionName) -> Result<PathBuf> {
         let version = self.version(name)?;
-        if version.path.is_empty() {
-            let what = match &version.source {
-                Some(source) => {
-                    format!("the files of {name} are at {source}, not in the log directory")
-                }
-                None => format!("{name} has no file in the log directory"),
-            };
-            return Err(ErrorKind::Value(what).at(Location::of(self.file())));
-        }
-        let path = self.place(&version)?;
+        let path = self.local(name, &version)?;
         let found = Content::read(&self.root.join(&version.run), &path, self.links)?;
-        if found.sha256 != version.sha256 {
-            let what = format!("it is not the file registered as {name}: its SHA-256 differs");
-            return Err(ErrorKind::Value(what).at(Location::of(path)));
+        match found.sha256 == version.sha256 {
+            true => Ok(path),
+            false => Err(differs(name, path)),
         }
-        Ok(path)
+    }
+
+    /// The expected path of the files of a version, which must not be elsewhere.
+    fn local(&self, name: &VersionName, version: &Version) -> Result<PathBuf> {
+        if !version.path.is_empty() {
+            return self.place(version);
+        }
+        let what = match &version.source {
+            Some(source) => {
+                format!("the files of {name} are at {source}, not in the log directory")
+            }
+            None => format!("{name} has no file in the log directory"),
+        };
+        Err(ErrorKind::Value(what).at(Location::of(self.file())))
     }
 
     /// Copies the files of a version to `to`, a new or empty directory, and checks them. The directory
@@ -262,10 +262,15 @@ impl Registry {
     /// The same as for [`path`](Self::path); [`ErrorKind::Io`]: `to` is not empty, or cannot be
     /// written.
     pub fn fetch(&self, name: &VersionName, to: &Path) -> Result<()> {
-        let path = self.path(name)?;
-        let tree = Tree::read(&path)?;
+        let version = self.version(name)?;
+        let path = self.local(name, &version)?;
+        let root = Root::new(&self.root.join(&version.run), self.links);
+        root.and_then(|root| root.resolve(&path)).map_err(|error| failed(error, &path))?;
+        let listing = Listing::read(&path, MAX_FILES)?;
         let folder = Folder::create(to)?;
-        tree.copy(&path, &folder)?;
+        if listing.copy(&folder)?.digest() != version.sha256 {
+            return Err(differs(name, path));
+        }
         folder.finish()
     }
 
@@ -362,16 +367,45 @@ impl Content {
         Ok(Self { sha256, size, tree: None })
     }
 
-    /// Whether an artifact that is listed is, or is a part of, `artifact` and has another content.
-    fn differs(&self, artifact: &str, said: &Artifact) -> bool {
-        let Some(tree) = &self.tree else {
-            return said.path == artifact && said.sha256 != self.sha256;
+    /// Fails unless it is what the run in `dir` has recorded about its artifact `artifact`.
+    fn check(&self, dir: &Path, artifact: &str, meta: &RunMeta) -> Result<()> {
+        let at = |path: &str, what: &str| match Artifact::place(dir, path) {
+            Ok(path) => Err(failed(ErrorKind::Value(what.into()), &path)),
+            Err(kind) => Err(kind.into()),
         };
-        let below = said.path.strip_prefix(artifact).and_then(|rest| rest.strip_prefix('/'));
-        let files = tree.files();
-        below.is_some_and(|below| {
-            let at = files.binary_search_by(|file| file.path.as_str().cmp(below));
-            at.is_ok_and(|at| files.get(at).is_some_and(|file| file.sha256 != said.sha256))
-        })
+        let differs = "it is not what the run produced: its SHA-256 differs from tbx.json";
+        let files = self.tree.as_ref().map(Tree::files).unwrap_or_default();
+        for said in &meta.artifacts {
+            let below = said.path.strip_prefix(artifact).and_then(|rest| rest.strip_prefix('/'));
+            let there = match (&self.tree, below) {
+                (None, _) if said.path == artifact => Some(&self.sha256),
+                (Some(_), Some(below)) => {
+                    let at = files.binary_search_by(|file| file.path.as_str().cmp(below));
+                    at.ok().and_then(|at| files.get(at)).map(|file| &file.sha256)
+                }
+                _ => continue,
+            };
+            match there {
+                Some(sha256) if *sha256 == said.sha256 => {}
+                Some(_) => return at(&said.path, differs),
+                None => {
+                    return at(
+                        &said.path,
+                        "it is missing, so the directory is not complete: tbx.json lists it",
+                    );
+                }
+            }
+        }
+        let version = meta.outputs.iter().find(|version| version.path.as_deref() == Some(artifact));
+        match version {
+            Some(version) if version.digest != self.sha256 => at(artifact, differs),
+            _ => Ok(()),
+        }
     }
+}
+
+/// The error for files that are not those of a version.
+fn differs(name: &VersionName, path: PathBuf) -> Error {
+    let what = format!("it is not what was registered as {name}: its SHA-256 differs");
+    ErrorKind::Value(what).at(Location::of(path))
 }

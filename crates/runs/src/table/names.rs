@@ -4,20 +4,13 @@
 /// (`mlflow/utils/validation.py`, `_VALID_PARAM_AND_METRIC_NAMES`).
 const REFUSED: &str = "()[]@%+=,#\\\t";
 
-/// Short words, and the names that programs agree on.
-const SHORT: [(&str, &str); 13] = [
+/// Short names, and those that programs agree on. Only names that mean nothing else: `rec` may be recall or
+/// reconstruction, `reg` regularization or regression, `temp` a temperature or temporary.
+const SHORT: [(&str, &str); 5] = [
     ("acc", "accuracy"),
     ("bs", "batch_size"),
-    ("ep", "epoch"),
     ("f1", "f1_score"),
     ("lr", "learning_rate"),
-    ("mom", "momentum"),
-    ("opt", "optimizer"),
-    ("prec", "precision"),
-    ("rec", "recall"),
-    ("reg", "regularization"),
-    ("sched", "scheduler"),
-    ("temp", "temperature"),
     ("wd", "weight_decay"),
 ];
 
@@ -132,39 +125,23 @@ pub(super) fn of_experiment(name: &str) -> Option<NamedFinding> {
     (!is_named).then(|| NamedFinding::new(name, NameLint::Experiment))
 }
 
-/// The name with whole words instead of short ones; `None` if it has none. A word is short only where the parts of
-/// the name separate it: `lr` in `opt/base_lr`, not in `lrelu`, and not `f1` in `f1_score`.
+/// The name with a whole name instead of a short one; `None` if it has none. A name is short only if it is a part of a
+/// path or its last word: `lr` in `opt/base_lr`, but neither in `lrelu` nor in `lr_scheduler`.
 fn whole(name: &str) -> Option<String> {
-    let mut better = String::with_capacity(name.len());
-    let (mut rest, mut is_start) = (name, true);
-    'name: while let Some(c) = rest.chars().next() {
-        if is_start {
-            for (short, long) in SHORT {
-                let is_long =
-                    rest.get(..long.len()).is_some_and(|it| it.eq_ignore_ascii_case(long));
-                let end = rest.get(short.len()..).unwrap_or("x").chars().next();
-                let is_word = end.is_none_or(|c| !c.is_alphanumeric());
-                let is_short =
-                    rest.get(..short.len()).is_some_and(|it| it.eq_ignore_ascii_case(short));
-                if is_short && is_word && !is_long {
-                    better.push_str(long);
-                    rest = rest.get(short.len()..).unwrap_or_default();
-                    is_start = false;
-                    continue 'name;
-                }
-                if is_long {
-                    better.push_str(long);
-                    rest = rest.get(long.len()..).unwrap_or_default();
-                    is_start = false;
-                    continue 'name;
-                }
-            }
-        }
-        is_start = !c.is_alphanumeric();
-        better.push(c);
-        rest = rest.get(c.len_utf8()..).unwrap_or_default();
-    }
-    (!better.eq_ignore_ascii_case(name)).then_some(better)
+    let mut has_short = false;
+    let parts: Vec<_> = name
+        .split('/')
+        .map(|part| {
+            let (before, last) = match part.rfind(['_', '-', '.']) {
+                Some(at) => part.split_at(at.saturating_add(1)),
+                None => ("", part),
+            };
+            let long = SHORT.iter().find(|(short, _)| last.eq_ignore_ascii_case(short));
+            has_short |= long.is_some();
+            long.map_or_else(|| part.to_owned(), |(_, long)| format!("{before}{long}"))
+        })
+        .collect();
+    has_short.then(|| parts.join("/"))
 }
 
 #[cfg(test)]
@@ -175,20 +152,33 @@ mod tests {
     fn short_words_have_whole_ones() {
         for (name, better) in [
             ("lr", Some("learning_rate")),
-            ("opt/base_lr", Some("optimizer/base_learning_rate")),
+            ("opt/base_lr", Some("opt/base_learning_rate")),
             ("val/F1", Some("val/f1_score")),
-            ("train/acc.top1", Some("train/accuracy.top1")),
-            ("f1_score", None),
-            ("val/f1_score_lr", Some("val/f1_score_learning_rate")),
-            ("lrelu", None),
-            ("accuracy", None),
-            ("batch_size", None),
+            ("train/top1-acc", Some("train/top1-accuracy")),
+            ("optimizer.lr", Some("optimizer.learning_rate")),
             ("é/lr", Some("é/learning_rate")),
-            ("optical", None),
-            ("temperature", None),
+            ("lr/group0", Some("learning_rate/group0")),
             ("", None),
         ] {
             assert_eq!(whole(name).as_deref(), better, "{name}");
+        }
+    }
+
+    /// Names of metrics and parameters in the examples of Lightning, Transformers, Keras, Detectron2, timm, fairseq and
+    /// others.
+    #[test]
+    fn names_of_real_projects_are_left_alone() {
+        let names = "rec_loss reg_loss kl_loss reconstruction/rec reg opt temp temperature mom prec ep \
+                     lr_scheduler lr_scheduler_type lrelu_slope f1_score macro_f1_score accuracy acc_steps \
+                     accumulate_grad_batches batch_size per_device_train_batch_size weight_decay \
+                     warmup_steps sched_type loss_rpn_cls loss_box_reg total_loss grad_norm eval_loss \
+                     train/loss val/rec@5 epoch global_step adam_beta1 adam_epsilon beta1 dropout hidden_dim \
+                     num_layers seed bsz tokens_per_sec optical_flow wds_shards wd_count f1tenth \
+                     rec_threshold data/acceleration bsd lr_mult_factor";
+        let names: Vec<_> = names.split_whitespace().collect();
+        assert!(names.len() >= 40);
+        for name in names {
+            assert_eq!(whole(name), None, "{name}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! The inputs and outputs of an ONNX model.
 
+use std::collections::HashSet;
+
 use bytes::Buf;
 use prost::Message;
 
@@ -42,12 +44,10 @@ impl OnnxInterface {
             return Err(ErrorKind::Argument("not an ONNX model: it has no outputs".into()));
         }
         // Until version 4 of the format, weights are inputs, too.
-        let is_weight = |value: &&ValueInfoProto| {
-            graph.initializer.iter().any(|weights| weights.name == value.name)
-                || graph.sparse_initializer.iter().any(|weights| {
-                    weights.values.as_ref().is_some_and(|values| values.name == value.name)
-                })
-        };
+        let sparse = graph.sparse_initializer.iter().filter_map(|weights| weights.values.as_ref());
+        let weights = graph.initializer.iter().chain(sparse);
+        let weights: HashSet<&str> = weights.map(|weights| weights.name.as_str()).collect();
+        let is_weight = |value: &&ValueInfoProto| weights.contains(value.name.as_str());
         let inputs = graph.input.iter().filter(|value| !is_weight(value)).map(OnnxValue::of);
         let inputs = inputs.collect();
         Ok(Self { inputs, outputs: graph.output.iter().map(OnnxValue::of).collect() })
@@ -97,6 +97,7 @@ fn dtype(number: i32) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::pb::onnx::TensorProto;
 
     #[test]
     fn a_model_has_its_inputs_without_weights() {
@@ -107,5 +108,23 @@ mod tests {
         assert!(found.inputs[0].shape.as_ref().is_some_and(|shape| shape.len() == 4), "{found:?}");
         assert!(OnnxInterface::read(&b""[..]).is_err());
         assert!(OnnxInterface::read(&b"\xff\xff"[..]).is_err());
+    }
+
+    /// With a search for each input, this would take minutes.
+    #[test]
+    fn many_weights_are_told_from_inputs() {
+        let names = (0..200_000).map(|i| format!("weights of a layer with a long name {i}"));
+        let mut model = ModelProto::default();
+        let graph = model.graph.get_or_insert_default();
+        let value = |name: &str| ValueInfoProto { name: name.into(), ..Default::default() };
+        for name in names {
+            graph.input.push(value(&name));
+            graph.initializer.push(TensorProto { name, ..Default::default() });
+        }
+        graph.input.push(value("x"));
+        graph.output.push(value("y"));
+        let found = OnnxInterface::read(&model.encode_to_vec()[..]).unwrap();
+        let inputs: Vec<_> = found.inputs.iter().map(|input| input.name.as_str()).collect();
+        assert_eq!(inputs, ["x"]);
     }
 }

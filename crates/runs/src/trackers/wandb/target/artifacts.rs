@@ -93,7 +93,11 @@ pub(super) fn write(
             copied.models += 1;
         }
         if models.is_none() {
-            let kind = kinds.get(file.path.as_str()).copied().unwrap_or(FILES);
+            let of_version = || {
+                let version = run.meta.outputs.iter().find(|version| version.has(&file.path))?;
+                version.kind.as_deref()
+            };
+            let kind = kinds.get(file.path.as_str()).copied().or_else(of_version).unwrap_or(FILES);
             groups.entry(kind.to_owned()).or_default().push(entry);
         }
     }
