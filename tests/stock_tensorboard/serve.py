@@ -296,8 +296,10 @@ class Comparison:
     def pr_curves(self):
         for run, tag in self.tags("pr_curves"):
             self.json(DATA + "pr_curves/pr_curves", run=run, tag=tag)
+        self.json(DATA + "pr_curves/pr_curves", run="nothing", tag="nothing")
 
     def mesh(self):
+        self.json(DATA + "mesh/meshes", run="nothing", tag="nothing", sample=0)
         for run, tag in self.tags("mesh"):
             for part in self.json(DATA + "mesh/meshes", by_step, run=run, tag=tag, sample=0):
                 name = {1: "VERTEX", 2: "FACE", 3: "COLOR"}[part["content_type"]]
@@ -307,7 +309,7 @@ class Comparison:
     def custom_scalars(self):
         self.json(DATA + "custom_scalars/layout")
         for run in json.loads(self.stock.get("data/runs")[2]):
-            for pattern in ["loss", ".*", "s.*style", "(", ""]:
+            for pattern in ["loss", ".*", "s.*style", "(", "", "a)|(b"]:
                 self.json(DATA + "custom_scalars/scalars", run=run, tag=pattern)
 
     def hparams(self):

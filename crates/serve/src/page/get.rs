@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use tbx::digest;
 use tbx::error::{Error, ErrorKind, Result, failed};
@@ -11,6 +11,7 @@ use tbx::replace::replace;
 use zip::ZipArchive;
 
 use super::find::cache_path;
+use super::python::module;
 
 /// The version whose page is fetched, and the digest of its archive.
 const VERSION: &str = "2.21.0";
@@ -62,8 +63,8 @@ impl Drop for Temporary {
 fn download(to: &Path) -> Result<()> {
     let mut reason = "there is no Python on PATH".to_owned();
     for python in ["python3", "python"] {
-        let pip = Command::new(python)
-            .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
+        let pip = module(python, "pip")
+            .args(["download", "--quiet", "--disable-pip-version-check"])
             .args(["--no-deps", "--only-binary", ":all:", "--dest"])
             .arg(to)
             .arg(format!("tensorboard=={VERSION}"))
