@@ -11,7 +11,8 @@ What may differ:
 - the type of a number: tbx has float64 for all, so -7 is -7.0, and a scalar `true` is 1.0;
 - display names that equal the tag: TensorBoard's two loaders differ there, and tbx is like the faster one;
 - histograms: TensorBoard's own loader rounds the limits of v1 to float32;
-- what TensorBoard itself fails at, with status 500.
+- what TensorBoard itself fails at, with status 500;
+- a Keras model without another graph: the page asks for that graph first, and tbx answers with the model.
 """
 
 import collections
@@ -365,8 +366,9 @@ class Comparison:
         run_of = lambda **query: query
         for run, info in self.json(DATA + "graphs/info").items():
             asked = [run_of(run=run, conceptual="false")]
-            for tag in info["tags"]:
-                asked.append(run_of(run=run, conceptual="false", tag=tag))
+            for tag, has in info["tags"].items():
+                if has["op_graph"] or not has["conceptual_graph"]:
+                    asked.append(run_of(run=run, conceptual="false", tag=tag))
                 asked.append(run_of(run=run, conceptual="true", tag=tag))
             for query in asked:
                 for more in [{}, {"limit_attr_size": 64, "large_attrs_key": "_too_large_attrs"}]:

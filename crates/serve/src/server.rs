@@ -117,7 +117,7 @@ impl Server {
 
     /// Writes the current data as a static site to a new directory: TensorBoard's page and its answers as files. Any web
     /// server can show it, by https or on localhost, since the page needs a service worker. It has all dashboards but
-    /// HParams and Custom Scalars, whose answers depend on what their user enters.
+    /// HParams, whose answers depend on what their user enters.
     ///
     /// # Errors
     ///
@@ -219,7 +219,9 @@ mod tests {
         let address = fine.address();
         std::thread::spawn(move || fine.serve());
         let mut client = TcpStream::connect(address).unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

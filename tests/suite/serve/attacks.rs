@@ -83,6 +83,18 @@ fn another_host_is_refused() {
     assert_eq!(serve.send("GET /data/runs HTTP/1.0\r\n\r\n").status, 403);
 }
 
+/// The page asks for a graph of operations first, also if there is none.
+#[test]
+fn a_keras_model_is_shown_where_there_is_no_other_graph() {
+    let serve = Serve::start(&repository("fixtures/keras"), &[]);
+    let graph = |more: &str| serve.get(&format!("/data/plugin/graphs/graph?run=train{more}"));
+    let model = graph("&conceptual=true&tag=keras");
+    assert_eq!(model.status, 200);
+    assert!(String::from_utf8_lossy(&model.body).contains("sequential/dense"));
+    assert_eq!(graph("&conceptual=false&tag=keras").body, model.body);
+    assert_eq!(graph("&conceptual=false").status, 404);
+}
+
 /// A request to a name that a web page made point here, or of a page of another site.
 #[test]
 fn pages_of_other_sites_get_no_data() {

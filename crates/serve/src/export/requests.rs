@@ -17,7 +17,7 @@ pub(super) struct Asked {
 type Take<'t> = &'t mut dyn FnMut(Asked) -> Result<Option<Answer>>;
 
 /// Lists of the page, which have no fields.
-const LISTS: [&str; 15] = [
+const LISTS: [&str; 16] = [
     "environment",
     "experiments",
     "experiment_runs",
@@ -25,6 +25,7 @@ const LISTS: [&str; 15] = [
     "runs",
     "window_properties",
     "plugin/audio/tags",
+    "plugin/custom_scalars/layout",
     "plugin/distributions/tags",
     "plugin/graphs/info",
     "plugin/histograms/tags",

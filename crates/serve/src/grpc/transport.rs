@@ -108,7 +108,9 @@ impl Server {
         let unknown = || Status::unimplemented(format!("there is no {path:?}"));
         let method = path.strip_prefix(SERVICE).ok_or_else(unknown)?.to_owned();
         let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;
-        let cut = |error: Box<dyn std::error::Error + Send + Sync>| match error.is::<LengthLimitError>() {
+        let cut = |error: Box<dyn std::error::Error + Send + Sync>| match error
+            .is::<LengthLimitError>()
+        {
             true => Status::exhausted(format!("a request of more than {MAX_REQUEST} bytes")),
             false => Status::invalid(format!("the request cannot be read: {error}")),
         };

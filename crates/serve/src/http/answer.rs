@@ -178,8 +178,7 @@ impl Answer {
 
     fn is_compressible(&self, body: &[u8]) -> bool {
         let kinds = ["text/", "application/json", "application/octet-stream", "arraybuffer"];
-        body.len() >= MIN_COMPRESSED
-            && kinds.iter().any(|kind| self.content_type.starts_with(kind))
+        body.len() >= MIN_COMPRESSED && kinds.iter().any(|kind| self.content_type.starts_with(kind))
     }
 
     /// The response to a request with these headers.

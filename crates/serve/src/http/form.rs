@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn the_number_of_fields_is_limited() {
-        assert_eq!(pairs(b"a=1&b=%20").unwrap(), [("a", "1"), ("b", " ")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(
+            pairs(b"a=1&b=%20").unwrap(),
+            [("a", "1"), ("b", " ")].map(|(a, b)| (a.to_owned(), b.to_owned()))
+        );
         assert_eq!(pairs("a&".repeat(MAX_FIELDS).as_bytes()).unwrap().len(), MAX_FIELDS);
         assert!(pairs("a&".repeat(MAX_FIELDS + 1).as_bytes()).is_err());
     }
@@ -82,7 +85,10 @@ mod tests {
         };
         let part = "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
         let one = Some(vec![("a".to_owned(), "1".to_owned())]);
-        assert_eq!(read("multipart/form-data; boundary=B", &format!("{part}--B--\r\n")), Ok(one.clone()));
+        assert_eq!(
+            read("multipart/form-data; boundary=B", &format!("{part}--B--\r\n")),
+            Ok(one.clone())
+        );
         assert_eq!(read("application/x-www-form-urlencoded", "a=1"), Ok(one));
         assert_eq!(read("application/json", "{}"), Ok(None));
         let many = part.repeat(MAX_FIELDS + 1);

@@ -159,7 +159,9 @@ mod tests {
     #[test]
     fn long_and_deep_texts_are_quickly_shown_as_they_are() {
         let started = std::time::Instant::now();
-        for (part, expected) in [("> ", "&lt;blockquote&gt;"), ("<ul>", "&lt;ul&gt;"), ("<em>", "&lt;em&gt;")] {
+        for (part, expected) in
+            [("> ", "&lt;blockquote&gt;"), ("<ul>", "&lt;ul&gt;"), ("<em>", "&lt;em&gt;")]
+        {
             let shown = to_safe_html(&part.repeat(200_000));
             assert!(shown.contains(expected), "{part}");
         }

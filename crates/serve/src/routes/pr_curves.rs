@@ -92,10 +92,13 @@ pub(super) fn pr_curves(app: &App, request: &Request) -> Result<Answer, Refusal>
     for name in names {
         let series = runs.get(name).and_then(|run| Some((name, run, run.get(PLUGIN, tag)?)));
         // TensorBoard says 400, and not 404 as elsewhere.
-        let missing = || Refusal::Invalid(format!("there is no PR curve in run {name:?}, tag {tag:?}"));
+        let missing =
+            || Refusal::Invalid(format!("there is no PR curve in run {name:?}, tag {tag:?}"));
         found.push(series.ok_or_else(missing)?);
     }
     Answer::json(&Entries(|| {
-        found.iter().map(|(name, run, series)| (*name, Items(move || curves(name, run, series, count))))
+        found
+            .iter()
+            .map(|(name, run, series)| (*name, Items(move || curves(name, run, series, count))))
     }))
 }

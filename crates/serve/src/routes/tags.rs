@@ -62,9 +62,8 @@ pub(super) fn per_tag<'a, V: Serialize>(
     Answer::json(&Entries(|| {
         runs.of_plugin(plugin).filter_map(|(name, all)| {
             let run = runs.get(name)?;
-            let tags = move || {
-                all.iter().map(move |one| (&*one.tag, entry(name, run, one, descriptions)))
-            };
+            let tags =
+                move || all.iter().map(move |one| (&*one.tag, entry(name, run, one, descriptions)));
             Some((name, Entries(tags)))
         })
     }))

@@ -131,14 +131,8 @@ fn answer<'a>(app: &'a App, runs: &'a Runs, asked: &'a Asked) -> Answered<'a> {
     let run = asked.run.as_ref().and_then(Value::as_str);
     let sample = asked.sample.as_ref().and_then(Value::as_i64);
     let (plugin, tag) = (asked.plugin.as_ref(), asked.tag.as_ref());
-    let wrong = |error| Answered {
-        plugin,
-        tag,
-        run,
-        sample,
-        error: Some(error),
-        run_to_series: None,
-    };
+    let wrong =
+        |error| Answered { plugin, tag, run, sample, error: Some(error), run_to_series: None };
     let Some(name) = tag.and_then(Value::as_str) else { return wrong("Missing tag") };
     let what = match (plugin.and_then(Value::as_str), run, sample) {
         (Some(scalars::PLUGIN), _, _) => What::Scalars(run),
