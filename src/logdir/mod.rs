@@ -44,6 +44,8 @@ pub use series::{Place, Scalars, TimeSeries, Values};
 #[doc(hidden)]
 pub use several::name_in;
 pub use shard::Shard;
+#[doc(hidden)]
+pub use value_reader::Head;
 pub use value_reader::ValueReader;
 #[doc(hidden)]
 pub use walk::{Found, Walked, walk, walk_span};

@@ -148,6 +148,20 @@ impl<'r> ValueReader<'r> {
         }
     }
 
+    /// The first bytes of a value, at most `len`, without its checksums.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`]; [`ErrorKind::Value`]: the file has changed at that place.
+    #[doc(hidden)]
+    pub fn head(&mut self, place: Place, len: usize) -> Result<Head, ErrorKind> {
+        let size = if place.size == 0 { place.len } else { place.size };
+        let len = usize::try_from(size).unwrap_or(usize::MAX).min(len);
+        let start = u64::try_from(HEADER_LEN).unwrap_or(0).saturating_add(place.start.into());
+        let bytes = self.read_at(place.file, place.offset.saturating_add(start), len)?;
+        Ok(Head { bytes, is_event: place.size == 0 })
+    }
+
     /// The bytes of a value. The checksums of its record are right, or were when it was first read.
     fn value_bytes(&mut self, place: Place) -> Result<Bytes, ErrorKind> {
         let range = in_record(place).ok_or_else(changed)?;
@@ -203,6 +217,15 @@ impl<'r> ValueReader<'r> {
         }
         Ok(bytes.into())
     }
+}
+
+/// The first bytes of a value.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Head {
+    pub bytes: Bytes,
+    /// Whether these are the bytes of the event that the value is the only one of.
+    pub is_event: bool,
 }
 
 /// The content of `value`, which should belong to the series `tag`.

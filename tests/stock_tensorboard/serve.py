@@ -11,7 +11,8 @@ What may differ:
 - the type of a number: tbx has float64 for all, so -7 is -7.0, and a scalar `true` is 1.0;
 - display names that equal the tag: TensorBoard's two loaders differ there, and tbx is like the faster one;
 - histograms: TensorBoard's own loader rounds the limits of v1 to float32;
-- what TensorBoard itself fails at, with status 500.
+- what TensorBoard itself fails at, with status 500;
+- a Keras model without another graph: the page asks for that graph first, and tbx answers with the model.
 """
 
 import collections
@@ -296,8 +297,10 @@ class Comparison:
     def pr_curves(self):
         for run, tag in self.tags("pr_curves"):
             self.json(DATA + "pr_curves/pr_curves", run=run, tag=tag)
+        self.json(DATA + "pr_curves/pr_curves", run="nothing", tag="nothing")
 
     def mesh(self):
+        self.json(DATA + "mesh/meshes", run="nothing", tag="nothing", sample=0)
         for run, tag in self.tags("mesh"):
             for part in self.json(DATA + "mesh/meshes", by_step, run=run, tag=tag, sample=0):
                 name = {1: "VERTEX", 2: "FACE", 3: "COLOR"}[part["content_type"]]
@@ -307,7 +310,7 @@ class Comparison:
     def custom_scalars(self):
         self.json(DATA + "custom_scalars/layout")
         for run in json.loads(self.stock.get("data/runs")[2]):
-            for pattern in ["loss", ".*", "s.*style", "(", ""]:
+            for pattern in ["loss", ".*", "s.*style", "(", "", "a)|(b"]:
                 self.json(DATA + "custom_scalars/scalars", run=run, tag=pattern)
 
     def hparams(self):
@@ -363,8 +366,9 @@ class Comparison:
         run_of = lambda **query: query
         for run, info in self.json(DATA + "graphs/info").items():
             asked = [run_of(run=run, conceptual="false")]
-            for tag in info["tags"]:
-                asked.append(run_of(run=run, conceptual="false", tag=tag))
+            for tag, has in info["tags"].items():
+                if has["op_graph"] or not has["conceptual_graph"]:
+                    asked.append(run_of(run=run, conceptual="false", tag=tag))
                 asked.append(run_of(run=run, conceptual="true", tag=tag))
             for query in asked:
                 for more in [{}, {"limit_attr_size": 64, "large_attrs_key": "_too_large_attrs"}]:

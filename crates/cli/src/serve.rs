@@ -46,6 +46,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
 
+    /// Name under which the server is reached, beside its address and the name of this machine. May be repeated.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+
     /// Port; if it is in use, the next free one is taken. 0 is any free port.
     #[arg(long, value_name = "PORT", default_value_t = 6006)]
     port: u16,
@@ -104,7 +108,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let samples =
         samples.fold(Samples::new(), |samples, (plugin, count)| samples.plugin(plugin, count));
     let mut printed = 0;
-    let server = Server::new(args.logdirs.iter().map(|text| Source::parse(text)))
+    let mut server = Server::new(args.logdirs.iter().map(|text| Source::parse(text)))
         .options(args.choice.options())
         .samples(samples)
         .reload(Duration::from_secs_f64(args.reload))
@@ -122,6 +126,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
                 printed += 1;
             }
         });
+    for name in &args.allow_host {
+        server = server.allow_host(name);
+    }
     if let Some(directory) = &args.export {
         let done = server.export(page, directory)?;
         let (runs, answers) = (counted(done.runs, "run"), counted(done.answers, "answer"));
@@ -147,7 +154,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     if args.open {
         open(&url);
     }
-    server.serve();
+    server.serve()?;
     Ok(FINE)
 }
 

@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tbx::error::{Result, failed};
 use tbx::{Issue, LoadOptions};
 
 use crate::grpc;
-use crate::http::Listener;
+use crate::http::{Listener, Watched};
 use crate::state::{Samples, Source, State, Watcher};
 
 /// The server that stock TensorBoard reads from, in place of its own data server, before it starts.
@@ -22,7 +21,7 @@ use crate::state::{Samples, Source, State, Watcher};
 ///
 /// let server = DataServer::new(Source::new("runs")).bind()?;
 /// println!("tensorboard --grpc_data_provider=localhost:{}", server.address().port());
-/// server.serve();
+/// server.serve()?;
 /// # Ok::<(), tbx::Error>(())
 /// ```
 pub struct DataServer {
@@ -109,23 +108,18 @@ impl DataServer {
     /// port cannot be opened.
     pub fn bind(self) -> Result<BoundDataServer> {
         let Self { source, options, samples, reload, host, port, mut on_issues } = self;
-        let mut watcher = Watcher::new(std::slice::from_ref(&source), &options)?;
+        let watcher = Watcher::new(std::slice::from_ref(&source), &options)?;
         let listener = Listener::bind(&host, port, 0)
             .map_err(|error| failed(error, format!("{host}:{port}")))?;
         let state = Arc::new(State::new(samples));
-        let watched = Arc::downgrade(&state);
-        let watch = move || match reload {
-            Some(pause) => watcher.run(&watched, pause, &mut on_issues),
-            None => {
-                while let Some(state) = watched.upgrade()
-                    && watcher.poll(&state, &mut on_issues)
-                {}
-            }
-        };
-        let started = thread::Builder::new().name("tbx-watch".to_owned()).spawn(watch);
-        started.map_err(|error| failed(error, "tbx-watch"))?;
+        let weak = Arc::downgrade(&state);
+        let watched = Watched::start(move || match reload {
+            Some(pause) => watcher.run(&weak, pause, &mut on_issues),
+            None => watcher.run_once(&weak, &mut on_issues),
+        });
+        let watched = watched.map_err(|error| failed(error, "tbx-watch"))?;
         let location = source.path().to_string_lossy().into_owned();
-        Ok(BoundDataServer { listener, state, location })
+        Ok(BoundDataServer { listener, state, location, watched })
     }
 }
 
@@ -134,6 +128,7 @@ pub struct BoundDataServer {
     listener: Listener,
     state: Arc<State>,
     location: String,
+    watched: Watched,
 }
 
 impl std::fmt::Debug for BoundDataServer {
@@ -149,8 +144,13 @@ impl BoundDataServer {
     }
 
     /// Answers calls until the process ends.
-    pub fn serve(self) {
-        let (runtime, listener) = self.listener.into_parts();
-        runtime.block_on(grpc::serve(listener, self.state, self.location));
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the thread that reads the logs has failed.
+    pub fn serve(self) -> Result<()> {
+        let Self { listener, state, location, watched } = self;
+        let (runtime, listener) = listener.into_parts();
+        Err(runtime.block_on(grpc::serve(listener, state, location, watched)))
     }
 }

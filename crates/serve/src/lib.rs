@@ -9,7 +9,7 @@
 //! let page = Page::open(&find_page().ok_or("TensorBoard is not installed")?)?;
 //! let server = Server::new([Source::new("runs")]).port(6006).bind(page)?;
 //! println!("http://{}/", server.address());
-//! server.serve();
+//! server.serve()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -41,7 +41,7 @@ mod state;
 
 pub use self::data_server::{BoundDataServer, DataServer};
 pub use self::export::Exported;
-pub use self::page::{Page, cache_path, find as find_page, get as get_page};
+pub use self::page::{Page, cache_path, find as find_page, get as get_page, tensorboard};
 pub use self::server::{Bound, Server};
 pub use self::state::{Samples, Source};
 

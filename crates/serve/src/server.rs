@@ -3,15 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
-use tbx::error::{Error, Result};
+use tbx::error::Result;
 use tbx::{Issue, LoadOptions};
 
 use crate::app::App;
 use crate::export::{self, Exported};
-use crate::http::Listener;
+use crate::http::{Listener, Request, Watched};
 use crate::page::Page;
 use crate::routes::{self, Embedded};
 use crate::state::{Samples, Source, State, Watcher};
@@ -27,6 +26,7 @@ pub struct Server {
     reload: Duration,
     host: String,
     port: u16,
+    names: Vec<String>,
     title: String,
     on_issues: Box<dyn FnMut(Vec<Issue>) + Send>,
 }
@@ -55,6 +55,7 @@ impl Server {
             reload: Duration::from_secs(1),
             host: "127.0.0.1".to_owned(),
             port: 6006,
+            names: Vec::new(),
             title: String::new(),
             on_issues: Box::new(drop),
         }
@@ -93,6 +94,15 @@ impl Server {
         Self { port, ..self }
     }
 
+    /// Answers also to requests for a server of this name. Without it, the server answers to addresses, `localhost`, the
+    /// name of this machine and [`host`](Self::host). Other names may be those of an attack: a web page that makes its
+    /// own name point here could read the logs.
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.names.push(name.into());
+        self
+    }
+
     /// Sets the title of the window.
     #[must_use]
     pub fn title(self, title: impl Into<String>) -> Self {
@@ -107,20 +117,18 @@ impl Server {
 
     /// Writes the current data as a static site to a new directory: TensorBoard's page and its answers as files. Any web
     /// server can show it, by https or on localhost, since the page needs a service worker. It has all dashboards but
-    /// HParams and Custom Scalars, whose answers depend on what their user enters.
+    /// HParams, whose answers depend on what their user enters.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a source is a URL, or there is none;
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a source is a URL, there is none, or two have the same runs or the
+    /// same name;
     /// [`ErrorKind::Io`](tbx::ErrorKind::Io): there is something at `directory`, or it cannot be written.
     pub fn export(self, page: Page, directory: &Path) -> Result<Exported> {
         let Self { sources, options, samples, title, mut on_issues, .. } = self;
-        if sources.is_empty() {
-            return Err(Error::argument("at least one log directory is needed"));
-        }
         let mut watcher = Watcher::new(&sources, &options)?;
         let state = Arc::new(State::new(samples));
-        while watcher.poll(&state, &mut on_issues) {}
+        watcher.finish(&state, &mut on_issues);
         let names: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
         let app = App {
             state,
@@ -137,39 +145,38 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a source is a URL, or there is none;
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a source is a URL, there is none, or two have the same runs or the
+    /// same name;
     /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the port cannot be opened.
     pub fn bind(self, page: Page) -> Result<Bound> {
-        let Self { sources, options, samples, reload, host, port, title, mut on_issues } = self;
-        if sources.is_empty() {
-            return Err(Error::argument("at least one log directory is needed"));
-        }
+        let Self { sources, options, samples, reload, host, port, mut names, title, mut on_issues } =
+            self;
         let watcher = Watcher::new(&sources, &options)?;
         let listener = Listener::bind(&host, port, NEXT_PORTS)
             .map_err(|error| tbx::error::failed(error, format!("{host}:{port}")))?;
         let state = Arc::new(State::new(samples));
-        let watched = Arc::downgrade(&state);
-        thread::Builder::new()
-            .name("tbx-watch".to_owned())
-            .spawn(move || watcher.run(&watched, reload, &mut on_issues))
-            .map_err(|error| tbx::error::failed(error, "tbx-watch"))?;
-        let names: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
+        let weak = Arc::downgrade(&state);
+        let watched = Watched::start(move || watcher.run(&weak, reload, &mut on_issues));
+        let watched = watched.map_err(|error| tbx::error::failed(error, "tbx-watch"))?;
+        let paths: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
         let app = App {
             state,
             page,
-            location: names.join(", "),
+            location: paths.join(", "),
             title,
             embedded: Embedded::default(),
             is_static: false,
         };
-        Ok(Bound { listener, host, app })
+        names.push(host);
+        Ok(Bound { listener, names, watched, app })
     }
 }
 
 /// A server whose port is open.
 pub struct Bound {
     listener: Listener,
-    host: String,
+    names: Vec<String>,
+    watched: Watched,
     app: App,
 }
 
@@ -186,8 +193,51 @@ impl Bound {
     }
 
     /// Answers requests until the process ends.
-    pub fn serve(self) {
-        let Self { listener, host, app } = self;
-        listener.serve(host, Arc::new(move |request| routes::answer(&app, request)));
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the thread that reads the logs has failed, so that old data would be shown
+    /// from now on.
+    pub fn serve(self) -> Result<()> {
+        let Self { listener, names, watched, app } = self;
+        let state = app.state.clone();
+        let answer = Arc::new(move |request: &Request| routes::answer(&app, request));
+        Err(listener.serve(names, state, watched, answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn a_server_whose_data_gets_old_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("webfiles.zip");
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(&archive).unwrap());
+        for name in ["index.html", "index.js"] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"page").unwrap();
+        }
+        zip.finish().unwrap();
+        let page = || Page::open(&archive).unwrap();
+        let server = || Server::new([Source::new(dir.path())]).port(0);
+        let failing = server().on_issues(|_| panic!("on purpose")).bind(page()).unwrap();
+        let error = failing.serve().unwrap_err().to_string();
+        assert!(error.contains("on purpose"), "{error}");
+
+        let fine = server().bind(page()).unwrap();
+        let address = fine.address();
+        std::thread::spawn(move || fine.serve());
+        let mut client = TcpStream::connect(address).unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 }

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use tbx::SummaryWriter;
+
 use super::client::Serve;
 use crate::common::repository;
 
@@ -29,6 +31,8 @@ fn wrong_requests_get_a_reason_and_the_server_goes_on() {
         ("/data/plugin/images/individualImage?blob_key=../../etc/passwd", 400),
         ("/data/plugin/images/individualImage?blob_key=WyJhIiwiYiIsImMiLDAsMCwwXQ", 404),
         ("/data/plugin/audio/individualAudio?blob_key=x&content_type=text/html", 400),
+        ("/data/plugin/pr_curves/pr_curves?run=x&tag=y", 400),
+        ("/data/plugin/mesh/meshes?run=x&tag=y", 200),
         ("/data/plugin/mesh/data?run=media&tag=mesh&content_type=X", 400),
         ("/data/plugin/mesh/data?run=media&tag=mesh&content_type=VERTEX&step=x", 400),
         ("/data/plugin/graphs/graph", 400),
@@ -77,6 +81,66 @@ fn another_host_is_refused() {
         assert_eq!(serve.send(&request).status, status, "{host}");
     }
     assert_eq!(serve.send("GET /data/runs HTTP/1.0\r\n\r\n").status, 403);
+}
+
+/// The page asks for a graph of operations first, also if there is none.
+#[test]
+fn a_keras_model_is_shown_where_there_is_no_other_graph() {
+    let serve = Serve::start(&repository("fixtures/keras"), &[]);
+    let graph = |more: &str| serve.get(&format!("/data/plugin/graphs/graph?run=train{more}"));
+    let model = graph("&conceptual=true&tag=keras");
+    assert_eq!(model.status, 200);
+    assert!(String::from_utf8_lossy(&model.body).contains("sequential/dense"));
+    assert_eq!(graph("&conceptual=false&tag=keras").body, model.body);
+    assert_eq!(graph("&conceptual=false").status, 404);
+}
+
+/// A request to a name that a web page made point here, or of a page of another site.
+#[test]
+fn pages_of_other_sites_get_no_data() {
+    let serve = Serve::start(&repository("fixtures/torch"), &["--allow-host", "Logs.Example"]);
+    let head = |path: &str, more: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\n{more}\r\nConnection: close\r\n\r\n");
+        serve.send(&request).status
+    };
+    assert_eq!(head("/data/runs", "Host: logs.example:6006"), 200);
+    assert_eq!(head("/data/runs", "Host: localhost\r\nSec-Fetch-Site: same-origin"), 200);
+    assert_eq!(head("/data/runs", "Host: localhost\r\nSec-Fetch-Site: cross-site"), 403);
+    assert_eq!(head("/", "Host: localhost\r\nSec-Fetch-Site: cross-site"), 200);
+
+    // Whoever can connect: an address is no name that could be made point here.
+    let open = Serve::start(&repository("fixtures/torch"), &["--host", "0.0.0.0"]);
+    for (host, status) in [("10.1.2.3:6006", 200), ("localhost", 200), ("evil.example", 403)] {
+        let request =
+            format!("GET /data/runs HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        assert_eq!(open.send(&request).status, status, "{host}");
+    }
+}
+
+/// Names are answered once, however often they are asked for, and an answer has a maximum size.
+#[test]
+fn a_small_request_has_no_huge_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    (0..1000).for_each(|step| writer.add_scalar("loss", 0.1, step).unwrap());
+    writer.close().unwrap();
+    let serve = Serve::start(dir.path(), &[]);
+    let form = "application/x-www-form-urlencoded";
+    let path = "/data/plugin/scalars/scalars_multirun";
+    let once = serve.post(path, form, "tag=loss&runs=.");
+    let often = serve.post(path, form, &format!("tag=loss{}", "&runs=.".repeat(100_000)));
+    assert_eq!((often.status, often.body), (200, once.body));
+    let fields = serve.post(path, form, &"a&".repeat(1_000_000));
+    assert_eq!(fields.status, 400);
+    let one = r#"{"plugin":"scalars","tag":"loss"}"#;
+    let many = format!("requests=[{one}{}]", format!(",{one}").repeat(9_998));
+    let answer = serve.post("/data/plugin/timeseries/timeSeries", form, &many);
+    assert_eq!(answer.status, 400, "{} bytes", answer.body.len());
+    assert!(String::from_utf8_lossy(&answer.body).contains("256 MB"));
+    // One wrong request spoils no other.
+    let mixed = r#"requests=[{"plugin":"scalars","tag":"loss"},{"plugin":"images","tag":"x","run":".","sample":-1}]"#;
+    let mixed = serve.post("/data/plugin/timeseries/timeSeries", form, mixed);
+    assert_eq!(mixed.status, 200, "{mixed:?}");
 }
 
 #[test]

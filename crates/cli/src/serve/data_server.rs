@@ -163,8 +163,7 @@ fn run(flags: &Flags) -> Result<(), (u8, Error)> {
             .map_err(|error| (BAD_PORT_FILE, tbx::error::failed(error, path)))?,
         None => say(&format!("listening on {}", server.address())),
     }
-    server.serve();
-    Ok(())
+    server.serve().map_err(fail(crate::FAILED))
 }
 
 /// The numbers of points: `PLUGIN=N,PLUGIN=all`, or nothing.

@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tbx::error::{Error, Result, failed};
 
@@ -31,7 +31,12 @@ const DATA_SERVER: &str = "TENSORBOARD_DATA_SERVER_BINARY";
 
 pub(crate) fn run(args: &Args) -> Result<u8> {
     let own = env::current_exe().map_err(|error| failed(error, "tbx"))?;
-    let mut command = stock()?;
+    let mut command = tbx_serve::tensorboard().ok_or_else(|| {
+        Error::argument(
+            "TensorBoard was not found in the active virtual environment or the python on PATH: `pip install \
+             tensorboard` installs it; `tbx serve` shows the same dashboards and needs only its file webfiles.zip",
+        )
+    })?;
     command
         .arg("--logdir")
         .arg(&args.logdir)
@@ -39,36 +44,6 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
         .args(&args.arguments)
         .env(DATA_SERVER, own);
     start(command)
-}
-
-/// The TensorBoard that is installed.
-fn stock() -> Result<Command> {
-    let has_tensorboard = |python: &PathBuf| {
-        let asked = Command::new(python)
-            .args([
-                "-c",
-                "import importlib.util as u, sys; sys.exit(not u.find_spec('tensorboard'))",
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        asked.is_ok_and(|status| status.success())
-    };
-    let active = env::var_os("VIRTUAL_ENV").or_else(|| env::var_os("CONDA_PREFIX"));
-    let active = active.map(PathBuf::from).into_iter();
-    let active = active.flat_map(|path| [path.join("bin/python"), path.join("Scripts/python.exe")]);
-    let on_path = ["python3", "python"].map(PathBuf::from);
-    let missing = || {
-        Error::argument(
-            "TensorBoard was not found in the active virtual environment or the python on PATH: `pip install \
-             tensorboard` installs it; `tbx serve` shows the same dashboards and needs only its file webfiles.zip",
-        )
-    };
-    let python = active.chain(on_path).find(has_tensorboard).ok_or_else(missing)?;
-    let mut command = Command::new(python);
-    command.args(["-m", "tensorboard.main"]);
-    Ok(command)
 }
 
 /// Becomes the command.

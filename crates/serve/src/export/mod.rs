@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use bytes::Bytes;
 use tbx::error::{ErrorKind, Result, failed};
 use tbx::replace::Folder;
 
 use self::requests::Asked;
 use crate::app::App;
-use crate::http::{Answer, Refusal};
+use crate::http::{Body, Refusal};
 use crate::page::{Page, ROOT};
 use crate::routes;
 
@@ -57,7 +58,7 @@ pub(crate) fn export(app: &App, directory: &Path) -> Result<Exported> {
                 return Err(failed(ErrorKind::Value(format!("{refusal:?}")), directory));
             }
         };
-        site.write(&format!("answers/{count}"), &answer.body)?;
+        site.write(&format!("answers/{count}"), &plain(&answer.body, directory)?)?;
         for key in asked.keys {
             index.insert(key, (count, answer.content_type.clone()));
         }
@@ -72,6 +73,11 @@ pub(crate) fn export(app: &App, directory: &Path) -> Result<Exported> {
     Ok(Exported { runs, answers: count, bytes })
 }
 
+/// The content of an answer.
+fn plain(body: &Body, path: &Path) -> Result<Bytes> {
+    body.plain().map_err(|refusal| failed(ErrorKind::Value(format!("{refusal:?}")), path))
+}
+
 struct Site {
     folder: Folder,
     bytes: u64,
@@ -82,8 +88,9 @@ impl Site {
     fn page(&mut self, page: &Page) -> Result<()> {
         for name in page.names() {
             let answer = page.answer(name);
-            let Answer { body, .. } = answer
+            let answer = answer
                 .map_err(|refusal| failed(ErrorKind::Value(format!("{refusal:?}")), page.path()))?;
+            let body = plain(&answer.body, page.path())?;
             match name {
                 "index.html" => {
                     // Before all of TensorBoard's scripts.

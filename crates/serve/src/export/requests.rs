@@ -17,7 +17,7 @@ pub(super) struct Asked {
 type Take<'t> = &'t mut dyn FnMut(Asked) -> Result<Option<Answer>>;
 
 /// Lists of the page, which have no fields.
-const LISTS: [&str; 15] = [
+const LISTS: [&str; 16] = [
     "environment",
     "experiments",
     "experiment_runs",
@@ -25,6 +25,7 @@ const LISTS: [&str; 15] = [
     "runs",
     "window_properties",
     "plugin/audio/tags",
+    "plugin/custom_scalars/layout",
     "plugin/distributions/tags",
     "plugin/graphs/info",
     "plugin/histograms/tags",
@@ -45,8 +46,8 @@ fn key(path: &str, fields: &[(&str, &str)]) -> String {
 
 fn asked(path: &str, fields: &[(&str, &str)]) -> Asked {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    let request = Request::new(Method::GET, &format!("/data/{path}"), None);
-    let request = request.with_form(fields.iter().map(own).collect());
+    let request = Request::new(Method::GET, &format!("/data/{path}"));
+    let request = request.with_fields(fields.iter().map(own).collect());
     Asked { request, keys: vec![key(path, fields)] }
 }
 
@@ -114,14 +115,15 @@ fn time_series(
         request.extend(sample.map(|sample| ("sample".to_owned(), sample.into())));
     }
     let form = vec![("requests".to_owned(), json!([request]).to_string())];
-    let request = Request::new(Method::POST, &format!("/data/{path}"), None).with_form(form);
+    let request = Request::new(Method::POST, &format!("/data/{path}")).with_fields(form);
     take(Asked { request, keys: vec![key(path, &fields)] })?;
     Ok(())
 }
 
 /// The JSON of an answer.
 fn read(answer: Option<Answer>) -> Value {
-    answer.and_then(|answer| serde_json::from_slice(&answer.body).ok()).unwrap_or_default()
+    let json = |answer: Answer| serde_json::from_slice(&answer.body.plain().ok()?).ok();
+    answer.and_then(json).unwrap_or_default()
 }
 
 /// The entries of a list per run and tag: run, tag and what is said of them.

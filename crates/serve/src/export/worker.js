@@ -46,6 +46,9 @@ async function answer(path, query, request) {
       const runs = form.getAll("runs").filter((run) => run in series);
       return json(Object.fromEntries(runs.map((run) => [run, series[run].map(row)])));
     }
+    case "plugin/custom_scalars/scalars":
+      return json(await matching(query.get("run"), query.get("tag")));
+    case "plugin/custom_scalars/download_data":
     case "plugin/scalars/scalars": {
       const points = (await scalars(query.get("tag")))[query.get("run")];
       if (!points) return missing();
@@ -71,6 +74,22 @@ async function scalars(tag) {
   const fields = [["plugin", "scalars"], ["tag", tag]];
   const found = await find("plugin/timeseries/timeSeries", fields);
   return found ? (await found.json())[0].runToSeries : {};
+}
+
+// The points of those tags of a run that match a pattern from their first character on.
+async function matching(run, pattern) {
+  let regex;
+  try {
+    new RegExp(pattern); // by itself, since `a)|(b` would be a pattern within a group
+    regex = pattern ? new RegExp(`^(?:${pattern})`) : null;
+  } catch {
+    regex = null;
+  }
+  if (!regex) return { regex_valid: false, tag_to_events: {} };
+  const tags = await (await find("plugin/scalars/tags", [])).json();
+  const matches = Object.keys(tags[run] ?? {}).filter((tag) => regex.test(tag));
+  const entries = matches.map(async (tag) => [tag, ((await scalars(tag))[run] ?? []).map(row)]);
+  return { regex_valid: true, tag_to_events: Object.fromEntries(await Promise.all(entries)) };
 }
 
 async function timeSeries(request) {

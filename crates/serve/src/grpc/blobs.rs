@@ -32,18 +32,13 @@ pub(super) fn keys(
     series: &Series,
     count: Option<usize>,
 ) -> Vec<Point<Vec<String>>> {
-    // Nearly all series have one blob per point: then no value has to be read.
-    let most = run.max_blobs(name, series, count);
     let keys = |place, blobs: usize| {
         (0..first(series) + blobs).map(move |index| Blob::new(name, series, place, index).key())
     };
-    let points = series.places(count).filter_map(|point| {
-        let blobs = match most {
-            1 => 1,
-            _ => blobs(series, &run.value(name, series, point.value).ok()?).ok()?.len(),
-        };
+    let counted = run.blob_counts(name, series, series.places(count)).into_iter();
+    let points = counted.map(|(point, blobs)| {
         let value = keys(point.value, blobs).collect();
-        Some(Point { step: point.step, wall_time: point.wall_time, value })
+        Point { step: point.step, wall_time: point.wall_time, value }
     });
     points.collect()
 }

@@ -48,7 +48,8 @@ impl<'a> Filter<'a> {
                 }
                 tags => {
                     let wants = |tag: &str| tags.as_ref().is_none_or(|tags| tags.contains(tag));
-                    run.of_plugin(self.plugin).iter().filter(|series| wants(&series.tag)).collect()
+                    let all = run.of_plugin(self.plugin).iter().map(|series| &**series);
+                    all.filter(|series| wants(&series.tag)).collect()
                 }
             };
             let of_class = |series: &&Series| series.metadata.data_class == self.class;

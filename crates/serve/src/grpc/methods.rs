@@ -43,7 +43,7 @@ pub(super) fn call(
         "ReadBlobSequences" => one(message, |asked| read_blob_sequences(state, &asked)),
         "ReadBlob" => {
             let asked: ReadBlobRequest = decode(message)?;
-            let blob = blobs::read(&state.runs_now(), &asked.blob_key)?;
+            let blob = blobs::read(&state.runs(), &asked.blob_key)?;
             let part = |part| ReadBlobResponse { data: blob.slice_ref(part) }.encode_to_vec();
             Ok(blob.chunks(PART).map(part).collect())
         }
@@ -63,7 +63,7 @@ fn one<Q: Message + Default, A: Message>(
 }
 
 fn list_plugins(state: &State) -> ListPluginsResponse {
-    let runs = state.runs_now();
+    let runs = state.runs();
     let names = runs.iter().flat_map(|(_, run)| run.series()).map(|series| &series.metadata.plugin);
     let names: BTreeSet<&String> = names.filter(|name| !name.is_empty()).collect();
     ListPluginsResponse {
@@ -72,9 +72,10 @@ fn list_plugins(state: &State) -> ListPluginsResponse {
 }
 
 fn list_runs(state: &State) -> ListRunsResponse {
-    let runs = state.runs_now();
+    let runs = state.runs();
     let one = |name: &str| {
-        let start_time = runs.get(name).and_then(|run| run.start_time).unwrap_or(0.0);
+        // TensorBoard sorts by it: a run without a time is last.
+        let start_time = runs.get(name).and_then(|run| run.start_time).unwrap_or(f64::INFINITY);
         Run { name: name.to_owned(), start_time }
     };
     ListRunsResponse { runs: runs.in_order().into_iter().map(one).collect() }
@@ -106,7 +107,7 @@ fn list_scalars(state: &State, asked: &ListScalarsRequest) -> Result<ListScalars
         let metadata = ScalarMetadata { max_step, max_wall_time, summary_metadata };
         TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) }
     };
-    let runs = state.runs_now();
+    let runs = state.runs();
     let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
         run_name: name.to_owned(),
         tags: series.into_iter().map(tag).collect(),
@@ -128,7 +129,7 @@ fn read_scalars(state: &State, asked: &ReadScalarsRequest) -> Result<ReadScalars
         }
         TagEntry { tag_name: series.tag.to_string(), data: Some(data) }
     };
-    let runs = state.runs_now();
+    let runs = state.runs();
     let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
         run_name: name.to_owned(),
         tags: series.into_iter().map(tag).collect(),
@@ -152,7 +153,7 @@ fn list_tensors(state: &State, asked: &ListTensorsRequest) -> Result<ListTensors
         let metadata = TensorMetadata { max_step, max_wall_time, summary_metadata };
         TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) }
     };
-    let runs = state.runs_now();
+    let runs = state.runs();
     let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
         run_name: name.to_owned(),
         tags: series.into_iter().map(tag).collect(),
@@ -165,7 +166,7 @@ fn read_tensors(state: &State, asked: &ReadTensorsRequest) -> Result<ReadTensors
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Tensor)?;
     let count = count(asked.downsample.as_ref(), shows_all(state, plugin))?;
-    let runs = state.runs_now();
+    let runs = state.runs();
     let runs = filter.series(&runs).map(|(name, run, series)| {
         let tag = |series: &Series| {
             let mut data = TensorData::default();
@@ -191,7 +192,7 @@ fn list_blob_sequences(
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::BlobSequence)?;
     let shown = state.samples().shown(plugin_name(plugin), BLOB_POINTS);
-    let runs = state.runs_now();
+    let runs = state.runs();
     let runs = filter.series(&runs).map(|(name, run, series)| {
         let tag = |series: &Series| {
             let (max_step, max_wall_time) = latest(series);
@@ -217,7 +218,7 @@ fn read_blob_sequences(
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::BlobSequence)?;
     let count = count(asked.downsample.as_ref(), shows_all(state, plugin))?;
-    let runs = state.runs_now();
+    let runs = state.runs();
     let runs = filter.series(&runs).map(|(name, run, series)| {
         let tag = |series: &Series| {
             let mut data = BlobSequenceData::default();

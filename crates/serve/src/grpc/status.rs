@@ -16,6 +16,10 @@ impl Status {
         Self { code: 5, message: message.into() }
     }
 
+    pub(super) fn exhausted(message: impl Into<String>) -> Self {
+        Self { code: 8, message: message.into() }
+    }
+
     pub(super) fn out_of_range(message: impl Into<String>) -> Self {
         Self { code: 11, message: message.into() }
     }

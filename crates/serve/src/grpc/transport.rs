@@ -1,12 +1,14 @@
 //! Calls over HTTP/2: a message is five bytes of header and its content, the status follows as trailers.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::future::{Either, select};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::server::conn::http2;
@@ -14,11 +16,13 @@ use hyper::service::service_fn;
 use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use tbx::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::methods::{Messages, call};
 use super::status::Status;
+use crate::http::{Watched, ended};
 use crate::state::State;
 
 /// The path before the name of a method.
@@ -29,13 +33,27 @@ const MAX_REQUEST: usize = 64 << 20;
 const HEADER: usize = 5;
 /// Maximum number of connections; others wait.
 const MAX_CONNECTIONS: usize = 256;
+/// Maximum number of characters of the text of a status: at most 12 bytes each.
+const MAX_MESSAGE: usize = 300;
 /// Characters that are encoded in the text of a status.
 const IN_STATUS: &AsciiSet = &CONTROLS.add(b'%');
 
 type Body = BoxBody<Bytes, Infallible>;
 
-/// Answers calls until the process ends.
-pub(crate) async fn serve(listener: TcpListener, state: Arc<State>, location: String) {
+/// Answers calls until the state is no longer kept up to date. Returns why.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    state: Arc<State>,
+    location: String,
+    watched: Watched,
+) -> Error {
+    match select(pin!(accept(listener, state, location)), pin!(watched.failed())).await {
+        Either::Left(((), _)) => ended("the server ends"),
+        Either::Right((why, _)) => why,
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<State>, location: String) {
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let server =
         Arc::new(Server { state, location, jobs: Arc::new(Semaphore::new(threads.max(2))) });
@@ -90,7 +108,12 @@ impl Server {
         let unknown = || Status::unimplemented(format!("there is no {path:?}"));
         let method = path.strip_prefix(SERVICE).ok_or_else(unknown)?.to_owned();
         let body = Limited::new(request.into_body(), MAX_REQUEST).collect().await;
-        let cut = |error| Status::invalid(format!("the request cannot be read: {error}"));
+        let cut = |error: Box<dyn std::error::Error + Send + Sync>| match error
+            .is::<LengthLimitError>()
+        {
+            true => Status::exhausted(format!("a request of more than {MAX_REQUEST} bytes")),
+            false => Status::invalid(format!("the request cannot be read: {error}")),
+        };
         let message = unframed(body.map_err(cut)?.to_bytes())?;
         let closed = |_| Status::internal("the server ends");
         let permit = self.jobs.clone().acquire_owned().await.map_err(closed)?;
@@ -137,7 +160,9 @@ fn done(messages: Messages) -> Response<Body> {
 
 fn failed(status: &Status) -> Response<Body> {
     let mut response = response(Full::default().boxed());
-    let message = utf8_percent_encode(&status.message, IN_STATUS).to_string();
+    // A message repeats names of the request, and clients accept few bytes of headers.
+    let message: String = status.message.chars().take(MAX_MESSAGE).collect();
+    let message = utf8_percent_encode(&message, IN_STATUS).to_string();
     let headers = response.headers_mut();
     headers.extend([status_header(status.code)]);
     if let Ok(message) = HeaderValue::from_str(&message) {
@@ -159,6 +184,13 @@ fn response(body: Body) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_text_of_a_status_is_short() {
+        let response = failed(&Status::not_found("\u{1f600}".repeat(100_000)));
+        assert_eq!(response.headers()["grpc-status"], "5");
+        assert!(response.headers()["grpc-message"].len() <= 12 * MAX_MESSAGE);
+    }
 
     #[test]
     fn a_message_has_the_length_that_its_header_states() {

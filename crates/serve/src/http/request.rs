@@ -5,7 +5,7 @@ use hyper::Method;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 
-use super::Refusal;
+use super::{Refusal, form};
 
 /// A request, with its whole body.
 #[derive(Debug, Clone, Default)]
@@ -15,29 +15,49 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     /// Names and values of the query, and of a form in the body.
     fields: Vec<(String, String)>,
-    pub(crate) body: Bytes,
+    body: Bytes,
 }
 
 impl Request {
-    pub(crate) fn new(method: Method, path: &str, query: Option<&str>) -> Self {
+    pub(crate) fn new(method: Method, path: &str) -> Self {
         let path = percent_decode_str(path).decode_utf8_lossy().into_owned();
         let path = match path.strip_prefix("/experiment/") {
             Some(rest) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/").to_owned(),
             None => path,
         };
-        let query = form_urlencoded::parse(query.unwrap_or("").as_bytes());
-        let fields = query.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        Self { path, method, fields, body: Bytes::new() }
+        Self { path, method, fields: Vec::new(), body: Bytes::new() }
     }
 
-    /// The same request with the fields of a form.
-    pub(crate) fn with_form(mut self, fields: Vec<(String, String)>) -> Self {
+    /// The same request with the fields of a query.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`]: there are too many.
+    pub(super) fn with_query(self, query: &str) -> Result<Self, Refusal> {
+        Ok(self.with_fields(form::pairs(query.as_bytes())?))
+    }
+
+    /// The same request with more fields.
+    pub(crate) fn with_fields(mut self, fields: Vec<(String, String)>) -> Self {
         self.fields.extend(fields);
         self
     }
 
-    pub(crate) fn with_body(self, body: Bytes) -> Self {
-        Self { body, ..self }
+    /// The same request with a body, which may be a form.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Invalid`]: the form cannot be read.
+    pub(super) fn with_body(self, content_type: &str, body: Bytes) -> Result<Self, Refusal> {
+        Ok(match form::fields(content_type, &body)? {
+            Some(fields) => self.with_fields(fields),
+            None => Self { body, ..self },
+        })
+    }
+
+    /// Whether it asks for data, not for a file of the page.
+    pub(crate) fn is_for_data(&self) -> bool {
+        self.path.starts_with("/data/")
     }
 
     /// The first field of this name.
@@ -103,7 +123,7 @@ mod tests {
     use super::*;
 
     fn request(path: &str, query: Option<&str>) -> Request {
-        Request::new(Method::GET, path, query)
+        Request::new(Method::GET, path).with_query(query.unwrap_or("")).unwrap()
     }
 
     #[test]

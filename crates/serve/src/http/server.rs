@@ -2,35 +2,43 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
+use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
-use tokio_io_timeout::TimeoutStream;
 
+use tbx::error::{Error, ErrorKind};
+
+use super::host::Hosts;
+use super::paced::{PATIENCE, Paced, patience};
 use super::{Answer, Refusal, Request};
+use crate::state::State;
 
 /// Maximum number of connections; others wait.
 const MAX_CONNECTIONS: usize = 512;
 /// Maximum number of bytes of a request's body: the names of 100,000 runs.
 const MAX_BODY: usize = 16 << 20;
+/// Maximum number of bytes of the bodies of all requests at a time, in KiB; others wait.
+const MAX_BODIES: usize = 64 << 10;
 /// Maximum number of bytes of the headers.
 const MAX_HEADERS: usize = 64 << 10;
-/// How long a client may take for the next bytes of a request, and for taking bytes of an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Minimum number of requests for data that are answered at the same time: some wait for the disk.
+const MIN_JOBS: usize = 4;
 
 /// A function that answers requests.
 pub(crate) type Handler = dyn Fn(&Request) -> Result<Answer, Refusal> + Send + Sync;
@@ -81,172 +89,182 @@ impl Listener {
         (self.runtime, self.listener)
     }
 
-    /// Answers requests until the process ends.
-    pub(crate) fn serve(self, host: String, handler: Arc<Handler>) {
-        let Self { runtime, listener, address } = self;
+    /// Answers requests until what the server shows is no longer kept up to date. Returns the reason. Requests for data wait for
+    /// the first load of `state`, for a while. `names` are further names of this machine.
+    pub(crate) fn serve(
+        self,
+        names: Vec<String>,
+        state: Arc<State>,
+        watched: Watched,
+        handler: Arc<Handler>,
+    ) -> Error {
+        let Self { runtime, listener, .. } = self;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let app = Arc::new(App {
             handler,
-            host: host.to_ascii_lowercase(),
-            is_local: address.ip().is_loopback(),
-            jobs: Arc::new(Semaphore::new(threads.max(2))),
+            state,
+            hosts: Hosts::new(names),
+            jobs: Arc::new(Semaphore::new(threads.max(MIN_JOBS))),
+            files: Arc::new(Semaphore::new(threads)),
+            bodies: Arc::new(Semaphore::new(MAX_BODIES)),
         });
         runtime.block_on(async {
-            let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-            loop {
-                let Ok(permit) = connections.clone().acquire_owned().await else { return };
-                let stream = match listener.accept().await {
-                    Ok((stream, _)) => stream,
-                    Err(_) => {
-                        // Too many open files, or a connection that was closed at once.
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        continue;
-                    }
-                };
-                let _ = stream.set_nodelay(true);
-                let app = app.clone();
-                tokio::spawn(async move {
-                    let mut stream = TimeoutStream::new(stream);
-                    stream.set_write_timeout(Some(PATIENCE));
-                    let service = service_fn(move |request| {
-                        let app = app.clone();
-                        async move { Ok::<_, Infallible>(app.answer(request).await) }
-                    });
-                    let connection = http1::Builder::new()
-                        .timer(TokioTimer::new())
-                        .header_read_timeout(PATIENCE)
-                        .max_buf_size(MAX_HEADERS)
-                        .serve_connection(TokioIo::new(Box::pin(stream)), service);
-                    let _ = connection.await;
-                    drop(permit);
-                });
+            match select(pin!(accept(listener, app)), pin!(watched.failed())).await {
+                Either::Left(((), _)) => ended("the server ends"),
+                Either::Right((why, _)) => why,
             }
+        })
+    }
+}
+
+async fn accept(listener: TcpListener, app: Arc<App>) {
+    let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(_) => {
+                // Too many open files, or a connection that was closed at once.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let app = app.clone();
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let app = app.clone();
+                async move { Ok::<_, Infallible>(app.answer(request).await) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE)
+                .max_buf_size(MAX_HEADERS)
+                .serve_connection(TokioIo::new(Paced::new(stream)), service);
+            let _ = connection.await;
+            drop(permit);
         });
     }
+}
+
+/// Tells when the thread that reads logs has failed.
+pub(crate) struct Watched(oneshot::Receiver<Error>);
+
+impl Watched {
+    /// Starts `watch` in a thread.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more threads.
+    pub(crate) fn start(watch: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let (sender, receiver) = oneshot::channel();
+        std::thread::Builder::new().name("tbx-watch".to_owned()).spawn(move || {
+            // What it leaves half done is not used any more.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(watch)) {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                let text = text.unwrap_or("no message");
+                let why = format!("the thread that reads the logs has failed: {text}");
+                let _ = sender.send(ended(&why));
+            }
+        })?;
+        Ok(Self(receiver))
+    }
+
+    /// Waits until it has failed, and returns why.
+    pub(crate) async fn failed(self) -> Error {
+        match self.0.await {
+            Ok(why) => why,
+            // It has ended, as it does if it reads only once.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// The error of a server that ends.
+pub(crate) fn ended(why: &str) -> Error {
+    ErrorKind::from(io::Error::other(why)).into()
 }
 
 struct App {
     handler: Arc<Handler>,
-    /// The host that the user named.
-    host: String,
-    /// Whether only this machine can connect.
-    is_local: bool,
-    /// Permits for requests that are answered at the same time.
+    state: Arc<State>,
+    hosts: Hosts,
+    /// Permits for requests for data that are answered at the same time.
     jobs: Arc<Semaphore>,
+    /// The same for files of the page, which never wait for data.
+    files: Arc<Semaphore>,
+    /// Permits for the bodies of requests, each for a KiB.
+    bodies: Arc<Semaphore>,
 }
 
 impl App {
     async fn answer(&self, request: hyper::Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        let is_head = head.method == Method::HEAD;
-        let answered = match self.check_host(&head.headers) {
-            Err(refusal) => Err(refusal),
-            Ok(()) => {
-                let path = head.uri.path();
-                let request = Request::new(head.method, path, head.uri.query());
-                read(request, &head.headers, body).await
-            }
-        };
-        let refused = |refusal: Refusal| Answer::from(refusal).into_response(&head.headers);
-        let request = match answered {
-            Ok(request) => request,
-            Err(refusal) => return refused(refusal),
-        };
-        let Ok(permit) = self.jobs.clone().acquire_owned().await else {
-            return refused(Refusal::Unreadable("the server ends".to_owned()));
-        };
-        let (handler, headers) = (self.handler.clone(), head.headers.clone());
-        let job = tokio::task::spawn_blocking(move || {
-            // The job goes on if the client leaves, and so does its permit.
-            let _permit = permit;
-            let answer = handler(&request).unwrap_or_else(Answer::from);
-            answer.into_response(&headers)
-        });
-        match job.await {
+        let headers = request.headers().clone();
+        let is_head = request.method() == Method::HEAD;
+        match self.respond(request, &headers).await {
             Ok(response) if is_head => response.map(|_| Full::default()),
             Ok(response) => response,
-            Err(_) => refused(Refusal::Unreadable("the answer failed".to_owned())),
+            Err(refusal) => Answer::from(refusal).into_response(&headers),
         }
     }
 
-    /// Refuses requests that a web page of another site sent by way of a name that it made point to this machine.
-    fn check_host(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-        match !self.is_local || is_this_machine(host, &self.host) {
-            true => Ok(()),
-            false => Err(Refusal::Host(format!(
-                "this server answers to localhost only, not to {host:?}; --host allows others"
-            ))),
+    async fn respond(
+        &self,
+        request: hyper::Request<Incoming>,
+        headers: &HeaderMap,
+    ) -> Result<Response<Full<Bytes>>, Refusal> {
+        let (head, body) = request.into_parts();
+        let request = Request::new(head.method.clone(), head.uri.path());
+        let is_for_data = request.is_for_data();
+        self.hosts.check(headers, is_for_data)?;
+        let body = match head.method {
+            Method::GET | Method::HEAD => None,
+            Method::POST => Some(self.read(body).await?),
+            _ => return Err(Refusal::Method),
+        };
+        if is_for_data {
+            self.state.loaded().await;
         }
+        let permits = if is_for_data { &self.jobs } else { &self.files };
+        let ends = |_| Refusal::Unreadable("the server ends".to_owned());
+        let permit = permits.clone().acquire_owned().await.map_err(ends)?;
+        let (handler, headers) = (self.handler.clone(), headers.clone());
+        let job = tokio::task::spawn_blocking(move || {
+            // The job goes on if the client leaves, and so do its permits.
+            let _permit = permit;
+            let query = head.uri.query().unwrap_or("");
+            let answered = request.with_query(query).and_then(|request| {
+                let content_type = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+                match body {
+                    None => handler(&request),
+                    Some((body, _permits)) => {
+                        handler(&request.with_body(content_type.unwrap_or(""), body)?)
+                    }
+                }
+            });
+            answered.unwrap_or_else(Answer::from).into_response(&headers)
+        });
+        job.await.map_err(|_| Refusal::Unreadable("the answer failed".to_owned()))
     }
-}
 
-/// Whether a header `Host` names this machine.
-fn is_this_machine(header: &str, own: &str) -> bool {
-    let name = match header.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(""),
-        None => header.split(':').next().unwrap_or(""),
-    };
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost"
-        || name == own
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Reads the body of a request.
-async fn read(request: Request, headers: &HeaderMap, body: Incoming) -> Result<Request, Refusal> {
-    match request.method {
-        Method::GET | Method::HEAD => return Ok(request),
-        Method::POST => {}
-        _ => return Err(Refusal::Method),
-    }
-    if body.size_hint().lower() > u64::try_from(MAX_BODY).unwrap_or(u64::MAX) {
-        return Err(Refusal::Invalid(format!("a request of more than {MAX_BODY} bytes")));
-    }
-    let whole = timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await;
-    let late = |_| Refusal::Invalid("the request took too long".to_owned());
-    let cut = |error| Refusal::Invalid(format!("the request cannot be read: {error}"));
-    let body = whole.map_err(late)?.map_err(cut)?.to_bytes();
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or("");
-    if let Ok(boundary) = multer::parse_boundary(content_type) {
-        let fields = form(body, boundary).await;
-        let wrong = |error| Refusal::Invalid(format!("the form cannot be read: {error}"));
-        return Ok(request.with_form(fields.map_err(wrong)?));
-    }
-    if content_type.starts_with("application/x-www-form-urlencoded") {
-        let fields = form_urlencoded::parse(&body);
-        let fields = fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-        return Ok(request.with_form(fields));
-    }
-    Ok(request.with_body(body))
-}
-
-/// The fields of a form.
-async fn form(body: Bytes, boundary: String) -> multer::Result<Vec<(String, String)>> {
-    let body = stream::iter([Ok::<_, Infallible>(body)]);
-    let mut form = multer::Multipart::new(body, boundary);
-    let mut fields = Vec::new();
-    while let Some(field) = form.next_field().await? {
-        let name = field.name().unwrap_or("").to_owned();
-        fields.push((name, field.text().await?));
-    }
-    Ok(fields)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_answered() {
-        for own in
-            ["localhost:6006", "LOCALHOST", "127.0.0.1:1", "127.8.9.1", "[::1]:6006", "box:1"]
-        {
-            assert!(is_this_machine(own, "box"), "{own}");
+    /// Reads the body of a request, and returns the permits for its bytes, too.
+    async fn read(&self, body: Incoming) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
+        let whole = body.size_hint().exact();
+        let len = whole.and_then(|len| usize::try_from(len).ok());
+        let is_large = whole.is_some() && len.is_none_or(|len| len > MAX_BODY);
+        if is_large {
+            return Err(Refusal::Invalid(format!("a request of more than {MAX_BODY} bytes")));
         }
-        for other in ["", "evil.example:6006", "localhost.evil.example", "10.0.0.1", "[fe80::1]"] {
-            assert!(!is_this_machine(other, "box"), "{other}");
-        }
+        let len = len.unwrap_or(MAX_BODY);
+        let permits = u32::try_from(len.div_ceil(1024)).unwrap_or(u32::MAX);
+        let late = |_| Refusal::Invalid("the request took too long".to_owned());
+        let waited = timeout(PATIENCE, self.bodies.clone().acquire_many_owned(permits)).await;
+        let ends = |_| Refusal::Unreadable("the server ends".to_owned());
+        let permits = waited.map_err(late)?.map_err(ends)?;
+        let allowed = patience(u64::try_from(len).unwrap_or(0));
+        let collected = timeout(allowed, Limited::new(body, MAX_BODY).collect()).await;
+        let cut = |error| Refusal::Invalid(format!("the request cannot be read: {error}"));
+        Ok((collected.map_err(late)?.map_err(cut)?.to_bytes(), permits))
     }
 }

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use flate2::Crc;
-use flate2::read::GzDecoder;
 use tbx::error::{ErrorKind, Result, failed};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
-use crate::http::{Answer, Refusal};
+use crate::http::{Answer, Body, Refusal};
 
 /// Maximum size of the archive in bytes; that of TensorBoard 2.21 has 4.4 MB.
 const MAX_ARCHIVE: u64 = 64 << 20;
@@ -116,10 +115,13 @@ impl Page {
     pub(crate) fn projector(&self, name: &str) -> Result<Answer, Refusal> {
         let missing = || Refusal::NotFound("Not found".to_owned());
         let file = self.projector.get(name).ok_or_else(missing)?;
-        let content = file.unpacked(name)?;
+        let body = Body::Gzip(file.gzip.clone());
         match content_type(name) {
-            html if html.starts_with("text/html") => Ok(Answer::page(content, "")),
-            other => Ok(Answer { etag: Some(file.etag.clone()), ..Answer::bytes(other, content) }),
+            html if html.starts_with("text/html") => Ok(Answer::page(body.plain()?, "")),
+            other => {
+                let answer = Answer::bytes(other, Bytes::new());
+                Ok(Answer { body, etag: Some(file.etag.clone()), ..answer })
+            }
         }
     }
 
@@ -133,29 +135,16 @@ impl Page {
         let name = path.trim_start_matches('/');
         if name.is_empty() || name == "index.html" {
             let mut page = ROOT.to_vec();
-            page.extend(self.unpacked("index.html")?);
+            let missing = || Refusal::NotFound("Not found".to_owned());
+            let file = self.files.get("index.html").ok_or_else(missing)?;
+            page.extend(Body::Gzip(file.gzip.clone()).plain()?);
             return Ok(Answer::page(page, ""));
         }
         let missing = || Refusal::NotFound("Not found".to_owned());
         let file = self.files.get(name).ok_or_else(missing)?;
-        let answer = Answer::bytes(content_type(name), self.unpacked(name)?);
-        Ok(Answer { gzip: Some(file.gzip.clone()), etag: Some(file.etag.clone()), ..answer })
-    }
-
-    /// The content of a file.
-    fn unpacked(&self, name: &str) -> Result<Vec<u8>, Refusal> {
-        let missing = || Refusal::NotFound("Not found".to_owned());
-        self.files.get(name).ok_or_else(missing)?.unpacked(name)
-    }
-}
-
-impl PageFile {
-    fn unpacked(&self, name: &str) -> Result<Vec<u8>, Refusal> {
-        let mut content = Vec::new();
-        let read = GzDecoder::new(&*self.gzip).take(MAX_FILE).read_to_end(&mut content);
-        let damaged = |error| Refusal::Unreadable(format!("{name} is damaged: {error}"));
-        read.map_err(damaged)?;
-        Ok(content)
+        let answer = Answer::bytes(content_type(name), Bytes::new());
+        let body = Body::Gzip(file.gzip.clone());
+        Ok(Answer { body, etag: Some(file.etag.clone()), ..answer })
     }
 }
 
@@ -257,14 +246,13 @@ mod tests {
             let page = Page::open(file.path()).unwrap();
             for name in ["index.js", "a/b.css"] {
                 let answer = page.answer(&format!("/{name}")).unwrap();
-                assert_eq!(answer.body, name.repeat(20_000));
-                let mut unpacked = Vec::new();
-                let gzip = answer.gzip.unwrap();
-                GzDecoder::new(&*gzip).read_to_end(&mut unpacked).unwrap();
-                assert_eq!(unpacked, answer.body);
+                // It is unpacked only for clients that do not accept gzip.
+                assert!(matches!(answer.body, Body::Gzip(_)));
+                assert_eq!(answer.body.plain().unwrap(), name.repeat(20_000));
             }
             let index = page.answer("/").unwrap();
-            assert!(index.body.starts_with(ROOT) && index.body.ends_with(b"index.html"));
+            let body = index.body.plain().unwrap();
+            assert!(body.starts_with(ROOT) && body.ends_with(b"index.html"));
             assert!(index.policy.is_some());
             for outside in ["/../index.js", "/a/../index.js", "//etc/passwd", "/a"] {
                 assert!(page.answer(outside).is_err(), "{outside}");

@@ -2,14 +2,11 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use super::python::tensorboard_of;
 
 /// The archive in the package `tensorboard`.
 const ARCHIVE: &str = "tensorboard/webfiles.zip";
-/// Prints the path of the archive of the Python that runs it, without importing TensorBoard.
-const ASK: &str = "import importlib.util as u, os
-s = u.find_spec('tensorboard')
-print(os.path.join(os.path.dirname(s.origin), 'webfiles.zip') if s and s.origin else '')";
 
 /// The archive `webfiles.zip` of TensorBoard on this machine: in the active virtual environment, in the cache of tbx,
 /// or in the first Python on the path. `None` if it is in none of them.
@@ -48,13 +45,7 @@ fn in_environment(environment: &Path) -> Option<PathBuf> {
 
 /// The archive of a Python on the path.
 fn of_python(python: &str) -> Option<PathBuf> {
-    let asked = Command::new(python)
-        .args(["-I", "-c", ASK])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let path = PathBuf::from(String::from_utf8(asked.stdout).ok()?.trim());
+    let path = tensorboard_of(python)?.join("webfiles.zip");
     path.is_file().then_some(path)
 }
 

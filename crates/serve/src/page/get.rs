@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use tbx::digest;
 use tbx::error::{Error, ErrorKind, Result, failed};
@@ -12,6 +12,7 @@ use zip::ZipArchive;
 
 use super::files::{PROJECTOR, PROJECTOR_FILES};
 use super::find::cache_path;
+use super::python::module;
 
 /// The version whose page is fetched, and the digest of its archive.
 const VERSION: &str = "2.21.0";
@@ -75,8 +76,8 @@ impl Drop for Temporary {
 fn download(to: &Path) -> Result<()> {
     let mut reason = "there is no Python on PATH".to_owned();
     for python in ["python3", "python"] {
-        let pip = Command::new(python)
-            .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"])
+        let pip = module(python, "pip")
+            .args(["download", "--quiet", "--disable-pip-version-check"])
             .args(["--no-deps", "--only-binary", ":all:", "--dest"])
             .arg(to)
             .arg(format!("tensorboard=={VERSION}"))

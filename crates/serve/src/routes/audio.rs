@@ -24,8 +24,8 @@ fn shown(app: &App) -> Option<usize> {
 
 pub(super) fn tags(app: &App, _: &Request) -> Result<Answer, Refusal> {
     let count = shown(app);
-    per_tag(&app.state.runs(), PLUGIN, |name, run, series| {
-        Described::of(series).with_samples(run.max_blobs(name, series, count))
+    per_tag(&app.state.runs(), PLUGIN, |name, run, series, texts| {
+        Described::of(series, texts).with_samples(run.max_blobs(name, series, count))
     })
 }
 
@@ -42,11 +42,10 @@ struct Clip {
 pub(super) fn audio(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let (run, tag) = request.run_and_tag()?;
     let sample = request.sample()?;
-    let content_type = {
-        let runs = app.state.runs();
-        runs.series(run, PLUGIN, tag).map(content_type).ok_or_else(|| no_data("audio", run, tag))?
-    };
-    let found = images::keys(app, PLUGIN, shown(app), run, tag, sample);
+    let runs = app.state.runs();
+    let content_type = runs.series(run, PLUGIN, tag).map(content_type);
+    let content_type = content_type.ok_or_else(|| no_data("audio", run, tag))?;
+    let found = images::keys(&runs, PLUGIN, shown(app), run, tag, sample);
     let found = found.ok_or_else(|| no_data("audio", run, tag))?;
     let clip = |point: Point<String>| Clip {
         wall_time: Number(point.wall_time),

@@ -1,6 +1,6 @@
 //! The dashboard Custom Scalars.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde::Serialize;
 use tbx::summary::custom_scalars::TAG;
 use tbx::{Category, Chart, ChartContent, ChartLayout};
@@ -22,9 +22,7 @@ pub(super) fn scalars(app: &App, request: &Request) -> Result<Answer, Refusal> {
         tag_to_events: T,
     }
     let (run, pattern) = request.run_and_tag()?;
-    let regex =
-        regex::RegexBuilder::new(&format!("^(?:{pattern})")).size_limit(MAX_PATTERN).build();
-    let regex: Option<Regex> = regex.ok().filter(|_| !pattern.is_empty());
+    let regex = anchored(pattern);
     let runs = app.state.runs();
     let all = runs.get(run).map(|run| run.of_plugin(scalars::PLUGIN)).unwrap_or_default();
     let count = scalars::shown(app);
@@ -34,6 +32,14 @@ pub(super) fn scalars(app: &App, request: &Request) -> Result<Answer, Refusal> {
         series.map(|series| (&*series.tag, Items(move || points(series, count))))
     };
     Answer::json(&Found { regex_valid: regex.is_some(), tag_to_events: Entries(matching) })
+}
+
+/// The pattern at the start of a text; `None` if it is empty or no pattern.
+fn anchored(pattern: &str) -> Option<Regex> {
+    let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build().ok();
+    // With a group around it, `a)|(b` would be a pattern.
+    build(pattern).filter(|_| !pattern.is_empty())?;
+    build(&format!("^(?:{pattern})"))
 }
 
 #[derive(Serialize)]
@@ -123,4 +129,18 @@ pub(super) fn layout(app: &App, _: &Request) -> Result<Answer, Refusal> {
     }
     let category = merged.into_iter().map(ShownCategory::from).collect();
     Answer::json(&Shown { category, version: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_one_by_itself() {
+        for wrong in ["", "(", "a)|(b", "a{1000000}"] {
+            assert!(anchored(wrong).is_none(), "{wrong}");
+        }
+        let pattern = anchored("a|b").unwrap();
+        assert!(pattern.is_match("b/x") && !pattern.is_match("x/b"));
+    }
 }

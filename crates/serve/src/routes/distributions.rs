@@ -2,7 +2,7 @@
 
 use tbx::Bucket;
 
-use super::json::Number;
+use super::json::{Items, Number};
 use super::{histograms, no_data};
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
@@ -15,14 +15,17 @@ const SHARES: [u16; 9] = [0, 668, 1587, 3085, 5000, 6915, 8413, 9332, 10000];
 
 pub(super) fn distributions(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let (run, tag) = request.run_and_tag()?;
-    let read = histograms::read(app, run, tag, Some(POINTS));
-    let read = read.ok_or_else(|| no_data("histogram", run, tag))?;
-    let points = read.into_iter().map(|point| {
-        let values = quantiles(&point.value.buckets);
-        let shares = SHARES.iter().zip(values).map(|(share, value)| (*share, Number(value)));
-        (Number(point.wall_time), point.step, shares.collect())
-    });
-    Answer::json(&points.collect::<Vec<(_, _, Vec<_>)>>())
+    let runs = app.state.runs();
+    let found = histograms::find(&runs, run, tag);
+    let (found, series) = found.ok_or_else(|| no_data("histogram", run, tag))?;
+    let count = app.state.samples().shown(histograms::PLUGIN, POINTS);
+    Answer::json(&Items(|| {
+        histograms::read(run, found, series, count).map(|point| {
+            let values = quantiles(&point.value.buckets);
+            let shares = SHARES.iter().zip(values).map(|(share, value)| (*share, Number(value)));
+            (Number(point.wall_time), point.step, shares.collect::<Vec<_>>())
+        })
+    }))
 }
 
 /// The value below which each of the [`SHARES`] lies, if numbers are spread evenly over each bucket.

@@ -1,13 +1,14 @@
 //! The dashboard Images.
 
 use serde::Serialize;
+use tbx::Place;
 
 use super::json::Number;
 use super::no_data;
 use super::tags::{Described, per_tag};
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
-use crate::state::{Blob, Point, blobs};
+use crate::state::{Blob, Point, Runs, blobs};
 
 pub(super) const PLUGIN: &str = "images";
 /// Number of points that are shown of a series.
@@ -20,8 +21,8 @@ pub(super) fn shown(app: &App) -> Option<usize> {
 
 pub(super) fn tags(app: &App, _: &Request) -> Result<Answer, Refusal> {
     let count = shown(app);
-    per_tag(&app.state.runs(), PLUGIN, |name, run, series| {
-        Described::of(series).with_samples(run.max_blobs(name, series, count))
+    per_tag(&app.state.runs(), PLUGIN, |name, run, series, texts| {
+        Described::of(series, texts).with_samples(run.max_blobs(name, series, count))
     })
 }
 
@@ -35,7 +36,7 @@ struct Image {
 pub(super) fn images(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let (run, tag) = request.run_and_tag()?;
     let sample = request.sample()?;
-    let found = keys(app, PLUGIN, shown(app), run, tag, sample);
+    let found = keys(&app.state.runs(), PLUGIN, shown(app), run, tag, sample);
     let found = found.ok_or_else(|| no_data("image", run, tag))?;
     let image = |point: Point<String>| Image {
         wall_time: Number(point.wall_time),
@@ -47,30 +48,21 @@ pub(super) fn images(app: &App, request: &Request) -> Result<Answer, Refusal> {
 
 /// The keys of blob `sample` of the points that have so many; `None` if there is no such series.
 pub(super) fn keys(
-    app: &App,
+    runs: &Runs,
     plugin: &str,
     count: Option<usize>,
     run: &str,
     tag: &str,
     sample: usize,
 ) -> Option<Vec<Point<String>>> {
-    let runs = app.state.runs();
     let (found, series) = (runs.get(run)?, runs.series(run, plugin, tag)?);
-    // Nearly all series have one blob per point: then no value has to be read.
-    let most = found.max_blobs(run, series, count);
-    let has = |point: &Point<_>| {
-        sample < most
-            && (sample == 0 || {
-                let value = found.value(run, series, point.value).ok();
-                value.and_then(|value| blobs(series, &value).ok()).is_some_and(|b| sample < b.len())
-            })
-    };
-    let key = |point: Point<_>| Point {
+    let counted = found.blob_counts(run, series, series.places(count)).into_iter();
+    let key = |(point, _): (Point<Place>, usize)| Point {
         step: point.step,
         wall_time: point.wall_time,
         value: Blob::new(run, series, point.value, sample).key(),
     };
-    Some(series.places(count).filter(has).map(key).collect())
+    Some(counted.filter(|(_, blobs)| sample < *blobs).map(key).collect())
 }
 
 pub(super) fn individual(app: &App, request: &Request) -> Result<Answer, Refusal> {

@@ -34,6 +34,13 @@ const ELEMENTS: [&str; 25] = [
     "th",
 ];
 
+/// Elements without content.
+const EMPTY: [&str; 4] = ["br", "hr", "img", "!--"];
+/// Maximum number of elements in each other: the work of a parser of HTML is the product of depth and length.
+const MAX_DEPTH: usize = 200;
+/// Maximum number of bytes of a text that is read as Markdown.
+const MAX_MARKDOWN: usize = 1 << 20;
+
 static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut cleaner = Builder::new();
     cleaner
@@ -61,11 +68,46 @@ pub(super) fn clean(html: &str) -> String {
         text.push_str(if is_kept { "<" } else { "&lt;" });
         text.push_str(part);
     }
-    CLEANER.clean(&text).to_string()
+    match depth(&text) > MAX_DEPTH {
+        true => escaped(html),
+        false => CLEANER.clean(&text).to_string(),
+    }
 }
 
-/// Markdown as HTML that is not clean yet.
+/// A text as HTML that shows it as it is.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// How many elements are open at most at a time, if none ends by itself.
+fn depth(html: &str) -> usize {
+    let (mut open, mut most) = (0_usize, 0);
+    for part in html.split('<').skip(1) {
+        match part.strip_prefix('/') {
+            Some(_) => open = open.saturating_sub(1),
+            None if EMPTY.iter().any(|name| part.starts_with(name)) => {}
+            None => open += 1,
+        }
+        most = most.max(open);
+    }
+    most
+}
+
+/// Markdown as HTML that is not clean yet; the text as it is, if it is very long.
 pub(super) fn to_html(markdown: &str) -> String {
+    if markdown.len() > MAX_MARKDOWN {
+        return escaped(markdown);
+    }
     let mut out = String::with_capacity(markdown.len() * 3 / 2);
     html::push_html(&mut out, Parser::new_ext(markdown, Options::ENABLE_TABLES));
     out.truncate(out.trim_end().len());
@@ -112,6 +154,22 @@ mod tests {
         ] {
             assert_eq!(to_safe_html(text), expected);
         }
+    }
+
+    #[test]
+    fn long_and_deep_texts_are_quickly_shown_as_they_are() {
+        let started = std::time::Instant::now();
+        for (part, expected) in
+            [("> ", "&lt;blockquote&gt;"), ("<ul>", "&lt;ul&gt;"), ("<em>", "&lt;em&gt;")]
+        {
+            let shown = to_safe_html(&part.repeat(200_000));
+            assert!(shown.contains(expected), "{part}");
+        }
+        let long = "**a** <b> & ".repeat(100_000);
+        assert!(to_safe_html(&long).starts_with("**a** &lt;b&gt; &amp; **a**"));
+        let many = "- a\n".repeat(20_000);
+        assert_eq!(to_safe_html(&many).matches("<li>").count(), 20_000);
+        assert!(started.elapsed() < std::time::Duration::from_secs(60), "{:?}", started.elapsed());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tbx::{MeshComponent, MeshPart, Triples};
 use super::json::{Entries, Number};
 use super::no_data;
 use crate::app::App;
-use crate::http::{Answer, Refusal, Request};
+use crate::http::{Answer, MAX_ANSWER, Refusal, Request};
 use crate::state::{Run, Series};
 
 const PLUGIN: &str = "mesh";
@@ -29,7 +29,7 @@ fn part(series: &Series) -> Option<MeshPluginData> {
 
 /// The series of a mesh, each one component of it.
 fn parts<'a>(run: &'a Run, mesh: &str) -> Vec<(&'a Series, MeshPluginData)> {
-    let parts = run.of_plugin(PLUGIN).iter().filter_map(|series| Some((series, part(series)?)));
+    let parts = run.of_plugin(PLUGIN).iter().filter_map(|series| Some((&**series, part(series)?)));
     parts.filter(|(_, part)| part.name == mesh).collect()
 }
 
@@ -39,7 +39,7 @@ pub(super) fn tags(app: &App, _: &Request) -> Result<Answer, Refusal> {
         runs.of_plugin(PLUGIN).map(|(name, all)| {
             let meshes: BTreeMap<String, _> = all
                 .iter()
-                .filter_map(part)
+                .filter_map(|series| part(series))
                 .map(|part| (part.name, json!({ "samples": part.shape.first().unwrap_or(&0) })))
                 .collect();
             (name, meshes)
@@ -60,10 +60,10 @@ struct Shown {
 pub(super) fn meshes(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let (run, tag) = request.run_and_tag()?;
     let runs = app.state.runs();
-    let found = runs.get(run).ok_or_else(|| no_data("mesh", run, tag))?;
     let count = app.state.samples().shown(PLUGIN, POINTS);
     let mut shown = Vec::new();
-    for (series, part) in parts(found, tag) {
+    // Of an unknown mesh, an empty list, as in TensorBoard.
+    for (series, part) in runs.get(run).map(|found| parts(found, tag)).unwrap_or_default() {
         shown.extend(series.places(count).map(|point| Shown {
             wall_time: Number(point.wall_time),
             step: point.step,
@@ -105,6 +105,9 @@ pub(super) fn data(app: &App, request: &Request) -> Result<Answer, Refusal> {
                 MeshPart::Faces(rows) => add(&mut bytes, &rows, sample, i32::to_le_bytes),
                 MeshPart::Colors(rows) => add(&mut bytes, &rows, sample, u8::to_le_bytes),
                 _ => {}
+            }
+            if bytes.len() > MAX_ANSWER {
+                return Err(Refusal::Invalid("the mesh is too large".to_owned()));
             }
         }
     }

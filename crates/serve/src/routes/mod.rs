@@ -128,8 +128,7 @@ const DASHBOARDS: &[Dashboard] = &[
         "Custom Scalars",
         "tf-custom-scalar-dashboard",
         &["custom_scalars"],
-    )
-    .not_exported(),
+    ),
     Dashboard::new("images", "images", "tf-image-dashboard", &["images"]),
     Dashboard::new("audio", "audio", "tf-audio-dashboard", &["audio"]),
     Dashboard {

@@ -1,20 +1,22 @@
 //! The dashboard PR Curves.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use tbx::PrCurve;
 
-use super::json::{Entries, Number};
-use super::no_data;
+use super::json::{Entries, Items, Number};
 use super::tags::{Described, per_tag};
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
+use crate::state::{Run, Series};
 
 const PLUGIN: &str = "pr_curves";
 /// Number of points that are shown of a series.
 const POINTS: usize = 100;
 
 pub(super) fn tags(app: &App, _: &Request) -> Result<Answer, Refusal> {
-    per_tag(&app.state.runs(), PLUGIN, |_, _, series| Described::of(series))
+    per_tag(&app.state.runs(), PLUGIN, |_, _, series, texts| Described::of(series, texts))
 }
 
 #[derive(Serialize)]
@@ -65,24 +67,38 @@ fn evenly(count: usize) -> impl Iterator<Item = f64> {
     (0..count).map(move |i| if i > 0 && i + 1 == count { 1.0 } else { small(i) * step })
 }
 
+/// The curves of a series, without those that cannot be read.
+fn curves<'a>(
+    name: &'a str,
+    run: &'a Run,
+    series: &'a Series,
+    count: Option<usize>,
+) -> impl Iterator<Item = Curve> + 'a {
+    run.read(name, series, series.places(count)).filter_map(|point| {
+        let curve = PrCurve::read(&point.value.ok()?).ok()?;
+        Some(Curve::new(point.wall_time, point.step, &curve))
+    })
+}
+
 pub(super) fn pr_curves(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let tag = request.need("tag")?;
-    let names: Vec<&str> = request.all("run").collect();
+    let names: BTreeSet<&str> = request.all("run").collect();
     if names.is_empty() {
         return Err(Refusal::Invalid("no run is given".to_owned()));
     }
     let runs = app.state.runs();
     let count = app.state.samples().shown(PLUGIN, POINTS);
-    let mut curves = Vec::new();
+    let mut found = Vec::with_capacity(names.len());
     for name in names {
-        let missing = || no_data("PR curve", name, tag);
-        let run = runs.get(name).ok_or_else(missing)?;
-        let series = run.get(PLUGIN, tag).ok_or_else(missing)?;
-        let values = run.read(name, series, series.places(count)).filter_map(|point| {
-            let curve = PrCurve::read(&point.value.ok()?).ok()?;
-            Some(Curve::new(point.wall_time, point.step, &curve))
-        });
-        curves.push((name, values.collect::<Vec<_>>()));
+        let series = runs.get(name).and_then(|run| Some((name, run, run.get(PLUGIN, tag)?)));
+        // TensorBoard says 400, and not 404 as elsewhere.
+        let missing =
+            || Refusal::Invalid(format!("there is no PR curve in run {name:?}, tag {tag:?}"));
+        found.push(series.ok_or_else(missing)?);
     }
-    Answer::json(&Entries(|| curves.iter().map(|(name, curves)| (name, curves))))
+    Answer::json(&Entries(|| {
+        found
+            .iter()
+            .map(|(name, run, series)| (*name, Items(move || curves(name, run, series, count))))
+    }))
 }

@@ -1,5 +1,6 @@
 //! The dashboard Scalars.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::json::{Entries, Items, Number};
@@ -14,7 +15,7 @@ pub(super) const PLUGIN: &str = "scalars";
 const POINTS: usize = 1000;
 
 pub(super) fn tags(app: &App, _: &Request) -> Result<Answer, Refusal> {
-    per_tag(&app.state.runs(), PLUGIN, |_, _, series| Described::of(series))
+    per_tag(&app.state.runs(), PLUGIN, |_, _, series, texts| Described::of(series, texts))
 }
 
 /// The number of points that are shown of a series.
@@ -78,8 +79,9 @@ pub(super) fn multirun(app: &App, request: &Request) -> Result<Answer, Refusal> 
         return Err(Refusal::Invalid("the field \"tag\" must be given once".to_owned()));
     };
     let (runs, count) = (app.state.runs(), shown(app));
+    let names: BTreeSet<&str> = request.all("runs").collect();
     Answer::json(&Entries(|| {
-        request.all("runs").filter_map(|run| {
+        names.iter().filter_map(|run| {
             let series = runs.series(run, PLUGIN, tag)?;
             Some((run, Items(move || points(series, count))))
         })

@@ -1,8 +1,10 @@
 //! Lists of the series of a plugin.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::json::{Entries, Items};
 use super::markdown;
@@ -14,16 +16,32 @@ use crate::state::{Run, Runs, Series};
 #[serde(rename_all = "camelCase")]
 pub(super) struct Described<'a> {
     display_name: &'a str,
-    description: String,
+    #[serde(serialize_with = "as_text")]
+    description: Rc<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<usize>,
 }
 
+/// Descriptions as HTML. Most series of a list have the same, which is made once.
+#[derive(Default)]
+pub(super) struct Descriptions<'a>(RefCell<HashMap<&'a str, Rc<str>>>);
+
+impl<'a> Descriptions<'a> {
+    fn html(&self, markdown: &'a str) -> Rc<str> {
+        let mut known = self.0.borrow_mut();
+        known.entry(markdown).or_insert_with(|| markdown::to_safe_html(markdown).into()).clone()
+    }
+}
+
+fn as_text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
 impl<'a> Described<'a> {
-    pub(super) fn of(series: &'a Series) -> Self {
+    pub(super) fn of(series: &'a Series, descriptions: &Descriptions<'a>) -> Self {
         Self {
             display_name: &series.metadata.display_name,
-            description: markdown::to_safe_html(&series.metadata.description),
+            description: descriptions.html(&series.metadata.description),
             samples: None,
         }
     }
@@ -38,13 +56,14 @@ impl<'a> Described<'a> {
 pub(super) fn per_tag<'a, V: Serialize>(
     runs: &'a Runs,
     plugin: &str,
-    entry: impl Fn(&'a str, &'a Run, &'a Series) -> V,
+    entry: impl Fn(&'a str, &'a Run, &'a Series, &Descriptions<'a>) -> V,
 ) -> Result<Answer, Refusal> {
-    let entry = &entry;
+    let (entry, descriptions) = (&entry, &Descriptions::default());
     Answer::json(&Entries(|| {
         runs.of_plugin(plugin).filter_map(|(name, all)| {
             let run = runs.get(name)?;
-            let tags = move || all.iter().map(move |one| (&*one.tag, entry(name, run, one)));
+            let tags =
+                move || all.iter().map(move |one| (&*one.tag, entry(name, run, one, descriptions)));
             Some((name, Entries(tags)))
         })
     }))

@@ -1,13 +1,15 @@
 //! The dashboard Text.
 
 use serde::Serialize;
-use tbx::Text;
+use tbx::error::ErrorKind;
+use tbx::{RawValue, Text};
 
-use super::json::Number;
+use super::json::{Items, Number};
 use super::markdown::{clean, to_html};
 use super::tags::names;
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
+use crate::state::Point;
 
 const PLUGIN: &str = "text";
 /// Number of points that are shown of a series.
@@ -32,12 +34,12 @@ pub(super) fn text(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let found = runs.get(run).zip(runs.series(run, PLUGIN, tag));
     let Some((found, series)) = found else { return Answer::json(&[(); 0]) };
     let count = app.state.samples().shown(PLUGIN, POINTS);
-    let values = found.read(run, series, series.places(count)).filter_map(|point| {
+    let shown = |point: Point<Result<RawValue, ErrorKind>>| {
         let text = Text::read(&point.value.ok()?).ok()?;
         let text = html(&text, is_markdown);
         Some(Shown { wall_time: Number(point.wall_time), step: point.step, text })
-    });
-    Answer::json(&values.collect::<Vec<_>>())
+    };
+    Answer::json(&Items(|| found.read(run, series, series.places(count)).filter_map(shown)))
 }
 
 /// A text, or a table of texts; of more than two dimensions, the first table with a warning.

@@ -1,14 +1,17 @@
 //! The dashboard Time Series: scalars, histograms and images.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
+use tbx::Histogram;
 
 use super::json::{Entries, Items, Number};
 use super::tags::{descriptions, names};
 use super::{histograms, images, scalars};
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request, parse_json};
+use crate::state::{Point, Runs};
 
 /// Maximum number of series that one request asks for.
 const MAX_REQUESTS: usize = 10_000;
@@ -43,7 +46,7 @@ pub(super) fn tags(app: &App, _: &Request) -> Result<Answer, Refusal> {
         tag_descriptions: descriptions(&runs, plugin),
     };
     let count = images::shown(app);
-    let mut sampled = std::collections::BTreeMap::<&str, Vec<(&str, Samples)>>::new();
+    let mut sampled = BTreeMap::<&str, Vec<(&str, Samples)>>::new();
     for (name, all) in runs.of_plugin(images::PLUGIN) {
         let Some(run) = runs.get(name) else { continue };
         for series in all {
@@ -75,7 +78,7 @@ struct Asked {
 }
 
 /// The answer to one of them.
-#[derive(Serialize, Default)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answered<'a> {
     plugin: Option<&'a Value>,
@@ -87,7 +90,32 @@ struct Answered<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    run_to_series: Option<Box<RawValue>>,
+    run_to_series: Option<Wanted<'a>>,
+}
+
+/// What is wanted of a tag. It is looked up while the answer is written, so that the maximum size of answers holds.
+struct Wanted<'a> {
+    app: &'a App,
+    runs: &'a Runs,
+    tag: &'a str,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    /// The points of all runs, or of one.
+    Scalars(Option<&'a str>),
+    Histograms(&'a str),
+    Images(&'a str, i64),
+}
+
+impl Serialize for Wanted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.what {
+            What::Scalars(run) => self.scalars(run).serialize(serializer),
+            What::Histograms(run) => self.histograms(run).serialize(serializer),
+            What::Images(run, sample) => self.images(run, sample).serialize(serializer),
+        }
+    }
 }
 
 pub(super) fn time_series(app: &App, request: &Request) -> Result<Answer, Refusal> {
@@ -95,83 +123,73 @@ pub(super) fn time_series(app: &App, request: &Request) -> Result<Answer, Refusa
     if asked.len() > MAX_REQUESTS {
         return Err(Refusal::Invalid(format!("more than {MAX_REQUESTS} requests in one")));
     }
-    let answers = asked.iter().map(|asked| answer(app, asked));
-    Answer::json(&answers.collect::<Result<Vec<_>, _>>()?)
+    let runs = app.state.runs();
+    Answer::json(&Items(|| asked.iter().map(|asked| answer(app, &runs, asked))))
 }
 
-fn answer<'a>(app: &App, asked: &'a Asked) -> Result<Answered<'a>, Refusal> {
+fn answer<'a>(app: &'a App, runs: &'a Runs, asked: &'a Asked) -> Answered<'a> {
     let run = asked.run.as_ref().and_then(Value::as_str);
     let sample = asked.sample.as_ref().and_then(Value::as_i64);
     let (plugin, tag) = (asked.plugin.as_ref(), asked.tag.as_ref());
-    let base = Answered { plugin, tag, run, sample, ..Answered::default() };
-    let Some(tag) = tag.and_then(Value::as_str) else {
-        return Ok(Answered { error: Some("Missing tag"), ..base });
+    let wrong =
+        |error| Answered { plugin, tag, run, sample, error: Some(error), run_to_series: None };
+    let Some(name) = tag.and_then(Value::as_str) else { return wrong("Missing tag") };
+    let what = match (plugin.and_then(Value::as_str), run, sample) {
+        (Some(scalars::PLUGIN), _, _) => What::Scalars(run),
+        (Some(histograms::PLUGIN), Some(run), _) => What::Histograms(run),
+        (Some(images::PLUGIN), Some(run), Some(sample)) => What::Images(run, sample),
+        (Some(histograms::PLUGIN | images::PLUGIN), None, _) => return wrong("Missing run"),
+        (Some(images::PLUGIN), _, None) => return wrong("Missing sample"),
+        _ => return wrong("Invalid plugin"),
     };
-    let series = match (plugin.and_then(Value::as_str), run, sample) {
-        (Some(scalars::PLUGIN), _, _) => scalar_series(app, tag, run)?,
-        (Some(histograms::PLUGIN), Some(run), _) => histogram_series(app, tag, run)?,
-        (Some(images::PLUGIN), Some(run), Some(sample)) => image_series(app, tag, run, sample)?,
-        (Some(histograms::PLUGIN | images::PLUGIN), None, _) => {
-            return Ok(Answered { error: Some("Missing run"), ..base });
-        }
-        (Some(images::PLUGIN), _, None) => {
-            return Ok(Answered { error: Some("Missing sample"), ..base });
-        }
-        _ => return Ok(Answered { error: Some("Invalid plugin"), ..base }),
-    };
-    Ok(Answered { run_to_series: Some(series), ..base })
+    let run_to_series = Some(Wanted { app, runs, tag: name, what });
+    Answered { plugin, tag, run, sample, error: None, run_to_series }
 }
 
-fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Refusal> {
-    serde_json::value::to_raw_value(value)
-        .map_err(|error| Refusal::Unreadable(format!("no JSON: {error}")))
-}
-
-/// The points of all runs, or of one.
-fn scalar_series(app: &App, tag: &str, run: Option<&str>) -> Result<Box<RawValue>, Refusal> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Datum {
-        wall_time: Number,
-        step: i64,
-        value: Number,
-    }
-    let runs = app.state.runs();
-    let count = scalars::shown(app);
-    let wanted = |name: &str| run.is_none_or(|run| run.is_empty() || run == name);
-    raw(&Entries(|| {
-        runs.iter().filter(|(name, _)| wanted(name)).filter_map(|(name, found)| {
-            let series = found.get(scalars::PLUGIN, tag)?;
-            let points = move || {
-                scalars::points(series, count).map(|(wall_time, step, value)| Datum {
-                    wall_time,
-                    step,
-                    value,
-                })
-            };
-            Some((name, Items(points)))
+impl<'a> Wanted<'a> {
+    fn scalars(&self, run: Option<&'a str>) -> impl Serialize + use<'a> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Datum {
+            wall_time: Number,
+            step: i64,
+            value: Number,
+        }
+        let Self { app, runs, tag, .. } = *self;
+        let count = scalars::shown(app);
+        let wanted = move |name: &str| run.is_none_or(|run| run.is_empty() || run == name);
+        Entries(move || {
+            runs.iter().filter(move |(name, _)| wanted(name)).filter_map(move |(name, found)| {
+                let series = found.get(scalars::PLUGIN, tag)?;
+                let points = move || {
+                    scalars::points(series, count).map(|(wall_time, step, value)| Datum {
+                        wall_time,
+                        step,
+                        value,
+                    })
+                };
+                Some((name, Items(points)))
+            })
         })
-    }))
-}
+    }
 
-fn histogram_series(app: &App, tag: &str, run: &str) -> Result<Box<RawValue>, Refusal> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Datum {
-        wall_time: Number,
-        step: i64,
-        bins: Vec<Bin>,
-    }
-    #[derive(Serialize)]
-    struct Bin {
-        min: Number,
-        max: Number,
-        count: Number,
-    }
-    let count = app.state.samples().shown(histograms::PLUGIN, histograms::POINTS);
-    let read = histograms::read(app, run, tag, count);
-    let points = read.map(|points| {
-        let datum = points.into_iter().map(|point| {
+    fn histograms(&self, run: &'a str) -> impl Serialize + use<'a> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Datum {
+            wall_time: Number,
+            step: i64,
+            bins: Vec<Bin>,
+        }
+        #[derive(Serialize)]
+        struct Bin {
+            min: Number,
+            max: Number,
+            count: Number,
+        }
+        let Self { app, runs, tag, .. } = *self;
+        let count = app.state.samples().shown(histograms::PLUGIN, histograms::POINTS);
+        let datum = |point: Point<Histogram>| {
             let bins = point.value.buckets.iter().map(|bucket| Bin {
                 min: Number(bucket.left),
                 max: Number(bucket.right),
@@ -179,32 +197,37 @@ fn histogram_series(app: &App, tag: &str, run: &str) -> Result<Box<RawValue>, Re
             });
             let bins = bins.collect();
             Datum { wall_time: Number(point.wall_time), step: point.step, bins }
-        });
-        (run, datum.collect::<Vec<_>>())
-    });
-    raw(&Entries(|| points.iter().map(|(run, points)| (run, points))))
-}
-
-fn image_series(app: &App, tag: &str, run: &str, sample: i64) -> Result<Box<RawValue>, Refusal> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Datum {
-        step: i64,
-        wall_time: Number,
-        image_id: String,
+        };
+        let series = histograms::find(runs, run, tag);
+        Entries(move || {
+            series.into_iter().map(move |(found, series)| {
+                (run, Items(move || histograms::read(run, found, series, count).map(datum)))
+            })
+        })
     }
-    let sample = usize::try_from(sample);
-    let sample = sample.map_err(|_| Refusal::Invalid("a negative sample".to_owned()))?;
-    let keys = images::keys(app, images::PLUGIN, images::shown(app), run, tag, sample);
-    let points = keys.filter(|keys| !keys.is_empty()).map(|keys| {
-        let datum = keys.into_iter().map(|point| Datum {
-            step: point.step,
-            wall_time: Number(point.wall_time),
-            image_id: point.value,
+
+    fn images(&self, run: &'a str, sample: i64) -> impl Serialize + use<'a> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Datum {
+            step: i64,
+            wall_time: Number,
+            image_id: String,
+        }
+        let Self { app, runs, tag, .. } = *self;
+        let keys = usize::try_from(sample).ok().and_then(|sample| {
+            images::keys(runs, images::PLUGIN, images::shown(app), run, tag, sample)
         });
-        (run, datum.collect::<Vec<_>>())
-    });
-    raw(&Entries(|| points.iter().map(|(run, points)| (run, points))))
+        let points = keys.filter(|keys| !keys.is_empty()).map(|keys| {
+            let datum = |point: Point<String>| Datum {
+                step: point.step,
+                wall_time: Number(point.wall_time),
+                image_id: point.value,
+            };
+            (run, keys.into_iter().map(datum).collect::<Vec<_>>())
+        });
+        points.into_iter().collect::<BTreeMap<_, _>>()
+    }
 }
 
 pub(super) fn image_data(app: &App, request: &Request) -> Result<Answer, Refusal> {

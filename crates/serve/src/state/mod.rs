@@ -3,6 +3,7 @@
 //! Scalars are in memory with their exact values. Of everything else, only the places in the log are, and values are
 //! read when they are asked for.
 
+mod count;
 mod read;
 mod run;
 mod sample;
@@ -12,10 +13,12 @@ mod source;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use tbx::{Issue, News};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::read::{Blob, blobs};
 pub(crate) use self::run::Run;
@@ -28,21 +31,21 @@ pub(crate) use self::source::Watcher;
 /// How long after the start answers wait for the first complete load.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is known of all runs, by name.
-#[derive(Default)]
+/// What is known of all runs, by name. Copies share the runs: an answer works on a copy, so that it never keeps the thread
+/// that reads, or other answers, waiting.
+#[derive(Clone, Default)]
 pub(crate) struct Runs {
-    by_name: BTreeMap<String, Run>,
-    shared: Shared,
+    by_name: BTreeMap<Arc<str>, Arc<Run>>,
 }
 
 impl Runs {
     pub(crate) fn get(&self, name: &str) -> Option<&Run> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|run| &**run)
     }
 
     /// All runs, sorted by name.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Run)> {
-        self.by_name.iter().map(|(name, run)| (name.as_str(), run))
+        self.by_name.iter().map(|(name, run)| (&**name, &**run))
     }
 
     /// The series of a run, plugin and tag.
@@ -51,7 +54,7 @@ impl Runs {
     }
 
     /// All series of a plugin, by run and then by tag.
-    pub(crate) fn of_plugin(&self, plugin: &str) -> impl Iterator<Item = (&str, &[Series])> {
+    pub(crate) fn of_plugin(&self, plugin: &str) -> impl Iterator<Item = (&str, &[Arc<Series>])> {
         self.iter()
             .map(move |(name, run)| (name, run.of_plugin(plugin)))
             .filter(|(_, series)| !series.is_empty())
@@ -68,43 +71,34 @@ impl Runs {
 
 /// The state, shared between the thread that reads and those that answer.
 pub(crate) struct State {
-    started: Instant,
-    runs: RwLock<Runs>,
+    /// Until when answers wait for the first complete load.
+    deadline: Instant,
+    /// Locked for as long as it takes to copy or to add, and never while something is read or written.
+    runs: RwLock<Arc<Runs>>,
     samples: Samples,
-    is_loaded: Mutex<bool>,
-    loaded: Condvar,
+    is_loaded: watch::Sender<bool>,
 }
 
 impl State {
     pub(crate) fn new(samples: Samples) -> Self {
         Self {
-            started: Instant::now(),
+            deadline: Instant::now() + PATIENCE,
             runs: RwLock::default(),
             samples,
-            is_loaded: Mutex::default(),
-            loaded: Condvar::default(),
+            is_loaded: watch::Sender::new(false),
         }
     }
 
-    /// The current data; waits for the first complete load, but not forever.
-    pub(crate) fn runs(&self) -> RwLockReadGuard<'_, Runs> {
-        let end = self.started + PATIENCE;
-        let mut is_loaded = self.lock();
-        while !*is_loaded {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            let waited = self.loaded.wait_timeout(is_loaded, left);
-            is_loaded = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        drop(is_loaded);
-        self.runs_now()
+    /// Waits for the first complete load, but not forever: answers are partial then.
+    pub(crate) async fn loaded(&self) {
+        let mut is_loaded = self.is_loaded.subscribe();
+        // The time is over, which is no error.
+        let _ = timeout_at(self.deadline, is_loaded.wait_for(|is_loaded| *is_loaded)).await;
     }
 
-    /// The current data, even if the first load is not complete.
-    pub(crate) fn runs_now(&self) -> RwLockReadGuard<'_, Runs> {
-        self.runs.read().unwrap_or_else(PoisonError::into_inner)
+    /// The current data.
+    pub(crate) fn runs(&self) -> Arc<Runs> {
+        self.runs.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn samples(&self) -> &Samples {
@@ -113,25 +107,20 @@ impl State {
 
     /// Answers no longer wait for data.
     fn is_complete(&self) {
-        *self.lock() = true;
-        self.loaded.notify_all();
+        self.is_loaded.send_replace(true);
     }
 
-    fn lock(&self) -> MutexGuard<'_, bool> {
-        self.is_loaded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds what a source has found, and returns the issues.
-    fn add(&self, name: impl Fn(&str) -> String, news: News) -> Vec<Issue> {
-        if !news.is_empty() {
+    /// Adds what a source has found, and returns the issues. `name` returns the name under which a run is shown.
+    fn add(&self, name: impl Fn(&str) -> String, news: News, shared: &mut Shared) -> Vec<Issue> {
+        if !news.removed.is_empty() || !news.runs.is_empty() {
             let mut runs = self.runs.write().unwrap_or_else(PoisonError::into_inner);
-            let Runs { by_name, shared } = &mut *runs;
+            let by_name = &mut Arc::make_mut(&mut *runs).by_name;
             for run in &news.removed {
-                by_name.remove(&name(run));
+                by_name.remove(&*name(run));
             }
             for run in news.runs {
-                let known = by_name.entry(name(&run.name)).or_default();
-                known.add(run, shared, |plugin| self.samples.kept(plugin));
+                let known = by_name.entry(name(&run.name).into()).or_default();
+                Arc::make_mut(known).add(run, shared, |plugin| self.samples.kept(plugin));
             }
         }
         news.issues

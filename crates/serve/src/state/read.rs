@@ -8,7 +8,11 @@ use tbx::error::ErrorKind;
 use tbx::summary::graph;
 use tbx::{Audio, DataClass, Form, Images, Place, RawValue, ValueReader};
 
+use super::count::first_dimension;
 use super::{Point, Run, Series};
+
+/// Number of bytes of a value that are read to find the number of its blobs.
+const HEAD: usize = 1024;
 
 /// The key of one blob, in the form in which it is part of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,19 +90,50 @@ impl Run {
         ValueReader::of_files(name, self.files()).value(place, &series.tag, series.kind())
     }
 
-    /// The largest number of blobs of the points to show, without the two texts that an image begins with.
-    pub(crate) fn max_blobs(&self, name: &str, series: &Series, count: Option<usize>) -> usize {
-        let lock = || series.max_blobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((of, max)) = *lock()
-            && of == series.len()
-        {
-            return max;
+    /// These points of a series, each with the number of its blobs, without the two texts that an image begins with.
+    /// Points that cannot be read are left out. Only the first bytes of most values are read, and each once.
+    pub(crate) fn blob_counts(
+        &self,
+        name: &str,
+        series: &Series,
+        points: impl IntoIterator<Item = Point<Place>>,
+    ) -> Vec<(Point<Place>, usize)> {
+        let mut reader = ValueReader::of_files(name, self.files());
+        let mut counted = Vec::new();
+        for point in points {
+            let place = point.value;
+            let known = series.blobs_known().get(&place).copied();
+            let count = known.or_else(|| count(&mut reader, series, place));
+            if let Some(count) = count {
+                if known.is_none() {
+                    series.blobs_known().insert(place, count);
+                }
+                counted.push((point, count));
+            }
         }
-        let values = self.read(name, series, series.places(count));
-        let blobs = values.filter_map(|point| blobs(series, &point.value.ok()?).ok());
-        let max = blobs.map(|blobs| blobs.len()).max().unwrap_or(0);
-        *lock() = Some((series.len(), max));
-        max
+        counted
+    }
+
+    /// The largest number of blobs of the points to show.
+    pub(crate) fn max_blobs(&self, name: &str, series: &Series, count: Option<usize>) -> usize {
+        let counted = self.blob_counts(name, series, series.places(count));
+        counted.into_iter().map(|(_, blobs)| blobs).max().unwrap_or(0)
+    }
+}
+
+/// The number of blobs at a place; `None` if it cannot be read now.
+fn count(reader: &mut ValueReader<'_>, series: &Series, place: Place) -> Option<usize> {
+    let head = reader.head(place, HEAD).ok()?;
+    let is_image = series.metadata.plugin == "images";
+    match first_dimension(&head.bytes, head.is_event) {
+        // An image of v1 has no texts before it.
+        Some(1) => Some(1),
+        Some(strings) if is_image => Some(strings.saturating_sub(2)),
+        Some(strings) => Some(strings),
+        None => {
+            let value = reader.value(place, &series.tag, series.kind()).ok()?;
+            Some(blobs(series, &value).ok()?.len())
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The points of one series.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tbx::{DataClass, Kind, Metadata, NewPoints, Place, Values};
 
@@ -11,6 +12,7 @@ use super::sample::{Places, extremes, spread};
 pub(crate) const KEPT_POINTS: usize = 1 << 16;
 
 /// A series: columns of steps, wall times and values.
+#[derive(Clone)]
 pub(crate) struct Series {
     pub(crate) tag: Arc<str>,
     pub(crate) metadata: Arc<Metadata>,
@@ -21,11 +23,12 @@ pub(crate) struct Series {
     numbers: Option<Vec<u64>>,
     /// The number of the next point.
     next: u64,
-    /// For how many points the largest number of blobs of a point was determined, and that number.
-    pub(crate) max_blobs: Mutex<Option<(usize, usize)>>,
+    /// The numbers of blobs of values, as far as they were asked for. Copies of the series share them.
+    blobs_known: Arc<Mutex<BTreeMap<Place, usize>>>,
 }
 
 /// Exact values of scalars, and the places of all others.
+#[derive(Clone)]
 enum Column {
     F32(Vec<f32>),
     F64(Vec<f64>),
@@ -54,7 +57,7 @@ impl Series {
             values,
             numbers: None,
             next: 0,
-            max_blobs: Mutex::new(None),
+            blobs_known: Arc::default(),
         }
     }
 
@@ -65,6 +68,15 @@ impl Series {
 
     pub(crate) fn kind(&self) -> Kind {
         self.metadata.kind
+    }
+
+    /// The numbers of blobs that are known. Those of points that were dropped may be among them.
+    pub(super) fn blobs_known(&self) -> MutexGuard<'_, BTreeMap<Place, usize>> {
+        let mut known = self.blobs_known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() > 2 * self.len().max(KEPT_POINTS) {
+            known.clear();
+        }
+        known
     }
 
     pub(crate) fn len(&self) -> usize {

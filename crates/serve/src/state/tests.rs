@@ -2,6 +2,17 @@ use tbx::{LoadOptions, RestartPolicy, SummaryWriter, Text};
 
 use super::*;
 
+/// Writes one scalar of a run.
+fn write(run: &std::path::Path, tag: &str) {
+    let writer = SummaryWriter::create(run).unwrap();
+    writer.add_scalar(tag, 0.5, 0).unwrap();
+    writer.close().unwrap();
+}
+
+fn names(state: &State) -> Vec<String> {
+    state.runs().iter().map(|(name, _)| name.to_owned()).collect()
+}
+
 /// Everything below `path`, with these samples.
 fn state(path: &std::path::Path, policy: RestartPolicy, samples: Samples) -> State {
     let state = State::new(samples);
@@ -130,4 +141,158 @@ fn runs_of_several_log_directories_have_their_names() {
     let mut expected = vec!["first", "first/below", unnamed.as_str()];
     expected.sort_unstable();
     assert_eq!(names, expected);
+}
+
+#[test]
+fn an_answer_keeps_what_it_began_with_and_nobody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    writer.add_scalar("loss", 0.5, 0).unwrap();
+    writer.flush().unwrap();
+    let state = State::new(Samples::new());
+    let mut watcher = Watcher::new(&[Source::new(dir.path())], &LoadOptions::new()).unwrap();
+    watcher.poll(&state, &mut drop);
+    let before = state.runs();
+    writer.add_scalar("loss", 0.5, 1).unwrap();
+    writer.flush().unwrap();
+    // This would not return if an answer kept a lock.
+    watcher.poll(&state, &mut drop);
+    let len = |runs: &Runs| runs.series(".", "scalars", "loss").unwrap().len();
+    assert_eq!((len(&before), len(&state.runs())), (1, 2));
+}
+
+#[test]
+fn log_directories_that_show_the_same_runs_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (all, one) = (dir.path().join("runs"), dir.path().join("runs/a"));
+    write(&one, "loss");
+    let source = |path: &std::path::Path| Source::new(path);
+    let refused = |sources: &[Source]| Watcher::new(sources, &LoadOptions::new()).err();
+    let other = dir.path().join("other");
+    assert!(refused(&[source(&all), source(&other)]).is_none());
+    assert!(refused(&[source(&all).named("x"), source(&other).named("y")]).is_none());
+    for wrong in [
+        &[source(&all), source(&one)][..],
+        &[source(&one), source(&other), source(&all)],
+        &[source(&one).named("x"), source(&one).named("y")],
+        &[source(&all).named("x"), source(&other).named("x")],
+        &[],
+    ] {
+        assert!(refused(wrong).is_some(), "{wrong:?}");
+    }
+    #[cfg(unix)]
+    {
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&one, &link).unwrap();
+        assert!(refused(&[source(&all), source(&link)]).is_some());
+    }
+}
+
+#[test]
+fn runs_of_the_same_name_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    write(&one.join("b"), "first");
+    write(&two, "second");
+    let state = State::new(Samples::new());
+    // A name may contain what separates the names of runs.
+    let sources = [Source::new(&one).named("a"), Source::new(&two).named("a/b")];
+    let mut watcher = Watcher::new(&sources, &LoadOptions::new()).unwrap();
+    let mut issues = Vec::new();
+    for _ in 0..2 {
+        watcher.poll(&state, &mut |more| issues.extend(more));
+    }
+    assert_eq!(names(&state), ["a/b", "a/b (2)"]);
+    assert_eq!(issues.len(), 1, "{issues:?}");
+    assert!(issues[0].to_string().contains("a/b (2)"), "{}", issues[0]);
+    let runs = state.runs();
+    assert!(runs.series("a/b", "scalars", "first").is_some());
+    assert!(runs.series("a/b (2)", "scalars", "second").is_some());
+    // What one of them loses is not that of the other.
+    std::fs::remove_dir_all(one.join("b")).unwrap();
+    watcher.look_again();
+    watcher.poll(&state, &mut drop);
+    assert_eq!(names(&state), ["a/b (2)"]);
+}
+
+/// Of a run of many files, only those are looked up whose place in the list has changed.
+#[test]
+fn the_files_of_a_run_keep_their_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::new(Samples::new());
+    let options = LoadOptions::new().restart(RestartPolicy::KeepAll);
+    let mut watcher = Watcher::new(&[Source::new(dir.path())], &options).unwrap();
+    for step in 0..5_i64 {
+        let suffix = format!(".{}", 5 - step);
+        let writer = SummaryWriter::options().suffix(suffix).create(dir.path()).unwrap();
+        writer.add_text("note", format!("{step}"), step).unwrap();
+        writer.close().unwrap();
+        watcher.poll(&state, &mut drop);
+    }
+    let runs = state.runs();
+    let (run, series) = (runs.get(".").unwrap(), runs.series(".", "text", "note").unwrap());
+    for point in run.read(".", series, series.places(None)) {
+        assert_eq!(Text::read(&point.value.unwrap()).unwrap().strings, [point.step.to_string()]);
+    }
+    assert_eq!(series.len(), 5);
+}
+
+/// Bytes after a damaged record are judged at once when nothing more is waited for.
+#[test]
+fn one_load_reads_all_of_a_file_that_was_just_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    (0..100).for_each(|step| writer.add_scalar("loss", 0.5, step).unwrap());
+    writer.close().unwrap();
+    let file = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let state = std::sync::Arc::new(State::new(Samples::new()));
+    let watcher = Watcher::new(&[Source::new(dir.path())], &LoadOptions::new()).unwrap();
+    watcher.run_once(&std::sync::Arc::downgrade(&state), drop);
+    let steps = steps(&state, "loss");
+    assert!(steps.contains(&99) && steps.len() >= 97, "{steps:?}");
+}
+
+#[test]
+fn the_number_of_clips_is_counted_once_it_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    for step in 0..3 {
+        let clip = tbx::Clip::mono(&[0.5; 8000], 8000).unwrap();
+        let clips = vec![clip; step as usize + 1];
+        writer.add_audios("tone", &clips, step).unwrap();
+    }
+    writer.close().unwrap();
+    let state = state(dir.path(), RestartPolicy::KeepAll, Samples::new());
+    let runs = state.runs();
+    let (run, series) = (runs.get(".").unwrap(), runs.series(".", "audio", "tone").unwrap());
+    let file = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    let away = dir.path().join("away");
+    std::fs::rename(&file, &away).unwrap();
+    assert_eq!(run.max_blobs(".", series, Some(10)), 0);
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(run.max_blobs(".", series, Some(10)), 3);
+    // Another number of points has its own maximum.
+    assert_eq!(run.max_blobs(".", series, Some(0)), 0);
+    let counts = run.blob_counts(".", series, series.places(None));
+    assert_eq!(counts.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn answers_wait_for_the_first_load_but_not_forever() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut state = State::new(Samples::new());
+    state.deadline = Instant::now() + Duration::from_millis(50);
+    runtime.block_on(state.loaded());
+    // The time is that of the server, not of each request.
+    let started = Instant::now();
+    runtime.block_on(state.loaded());
+    assert!(started.elapsed() < Duration::from_millis(40));
+    let state = State::new(Samples::new());
+    state.is_complete();
+    runtime.block_on(state.loaded());
+    assert!(started.elapsed() < PATIENCE);
 }

@@ -97,9 +97,18 @@ fn decode<M: Message + Default>(bytes: Bytes) -> Result<M, Refusal> {
     M::decode(bytes).map_err(|error| Refusal::Unreadable(format!("the value is damaged: {error}")))
 }
 
+/// Whether a tag has a Keras model and no other graph. The page asks for another one first, and TensorBoard says that it
+/// is malformed.
+fn has_only_model(app: &App, run: &str, tag: &str) -> bool {
+    let runs = app.state.runs();
+    let has = |plugin| runs.series(run, plugin, tag).is_some();
+    has(KERAS) && !has(PROFILE_AND_GRAPH) && !has(GRAPH_OF_PROFILE)
+}
+
 pub(super) fn graph(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let (run, tag) = (request.need("run")?, request.get("tag"));
-    let is_conceptual = request.get("conceptual") == Some("true");
+    let asks_for_model = request.get("conceptual") == Some("true");
+    let is_conceptual = asks_for_model || tag.is_some_and(|tag| has_only_model(app, run, tag));
     let limit = match request.get("limit_attr_size") {
         None => None,
         Some(text) => {

@@ -74,11 +74,11 @@ impl Value {
         }
     }
 
-    /// The value as text, as JSON writes it.
+    /// The value as text, as Python writes it as JSON.
     fn to_text(&self) -> Option<String> {
         match self {
             Self::Bool(value) => Some(value.to_string()),
-            Self::Number(value) => value.is_finite().then(|| format!("{value:?}")),
+            Self::Number(value) => value.is_finite().then(|| scalars::python(*value)),
             Self::Text(text) => Some(text.clone()),
         }
     }
@@ -117,11 +117,15 @@ impl Columns {
                 user: experiment.user,
                 time_created_secs: experiment.time_created.map(Number),
             },
-            None => {
-                Self { hparam_infos: hparams(runs), metric_infos: metrics(runs), ..Self::default() }
-            }
+            // Without hyperparameters, TensorBoard shows no metrics, but those that a run declares.
+            None => match hparams(runs) {
+                none if none.is_empty() => Self::default(),
+                hparam_infos => {
+                    Self { hparam_infos, metric_infos: metrics(runs), ..Self::default() }
+                }
+            },
         };
-        if !with_metrics || columns.hparam_infos.is_empty() {
+        if !with_metrics {
             columns.metric_infos.clear();
         }
         columns.time_created_secs.get_or_insert(Number(0.0));
