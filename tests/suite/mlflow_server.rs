@@ -6,6 +6,7 @@
 mod fake;
 mod hostile;
 mod mirror;
+mod mirror_changes;
 #[cfg(unix)]
 mod mirror_killed;
 #[cfg(unix)]

@@ -176,6 +176,8 @@ impl Tracking for Client {
             body.extend(update.name.clone().map(|name| ("run_name".to_owned(), name.into())));
             if let Some((status, end)) = update.status {
                 body.insert("status".into(), json!(status));
+                // Without it, a run that goes on would keep the time of its last end. No time is 0 for MLflow.
+                let end = end.or_else(|| (!status.is_final()).then_some(0));
                 body.extend(end.map(|end| ("end_time".to_owned(), end.into())));
             }
         }

@@ -66,6 +66,7 @@ pub struct MlflowExport {
     state: StateDir,
     silence: Duration,
     is_live: bool,
+    models: bool,
     on_progress: OnProgress,
 }
 
@@ -124,6 +125,7 @@ impl MlflowExport {
             state: StateDir::User,
             silence: SILENCE,
             is_live: false,
+            models: true,
             on_progress: OnProgress::default(),
         }
     }
@@ -219,6 +221,13 @@ impl MlflowExport {
         Self { is_live, ..self }
     }
 
+    /// Whether registered models are exported with the artifacts. Default: true.
+    #[cfg(feature = "track")]
+    #[must_use]
+    pub(crate) fn models(self, models: bool) -> Self {
+        Self { models, ..self }
+    }
+
     /// Calls `f` with the progress of the job, from any thread.
     #[must_use]
     pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -301,6 +310,8 @@ pub struct MlflowExported {
     pub warnings: Vec<String>,
     /// Data in MLflow that differs from the data sent, such as a metric that lacks points.
     pub wrong: Vec<String>,
+    /// In a job that repeats: why runs are not complete.
+    pub(crate) failed: Vec<String>,
     /// Values and files that are damaged or were left out.
     pub report: Report,
 }

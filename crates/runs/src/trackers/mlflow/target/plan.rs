@@ -9,7 +9,7 @@ use super::models::{self, PlannedModel};
 use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 use crate::trackers::live::{Ending, Writers};
 use crate::trackers::mlflow::{
-    MLFLOW, MetricNames, RunRecord, StoreKind, milliseconds, record, run_key, tags,
+    FoundRun, MLFLOW, MetricNames, RunRecord, StoreKind, milliseconds, record, run_key, tags,
 };
 use crate::trackers::produced::{above, name_of};
 use crate::trackers::reread::{Reread, Stamp};
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     /// Experiments with the metadata from their files, including those without runs.
     pub(super) experiments: Experiments,
     pub(super) models: Vec<PlannedModel>,
+    /// Directories that are not runs, but may have been before other directories appeared.
+    pub(super) replaced: Vec<Replaced>,
     /// Whether the first damage ends the export.
     pub(super) strict: bool,
     /// The links that are followed from a run's directory.
@@ -46,6 +48,16 @@ pub(super) fn becomes_files(kind: Kind, settings: &MlflowExport) -> bool {
     }
 }
 
+/// A directory that is not a run.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) name: String,
+    /// The experiment and the key that it would have as a run.
+    pub(super) place: (String, String),
+    /// Whether it is a part of a run.
+    pub(super) is_part: bool,
+}
+
 /// A run to export.
 #[derive(Debug)]
 pub(super) struct Planned {
@@ -55,6 +67,10 @@ pub(super) struct Planned {
     pub(super) experiment: String,
     /// The key by which every export finds it again.
     pub(super) key: String,
+    /// The keys that it had before its log told its id and its start.
+    pub(super) earlier_keys: Vec<String>,
+    /// Time of its first event, in milliseconds since the Unix epoch.
+    first: Option<i64>,
     /// Index of its parent in the plan.
     pub(super) parent: Option<usize>,
     /// Its metadata in the log.
@@ -68,7 +84,7 @@ pub(super) struct Planned {
     /// Its event files.
     pub(super) files: Vec<PathBuf>,
     /// The names of the directories with event files that it consists of.
-    directories: Vec<String>,
+    pub(super) directories: Vec<String>,
     /// The state of their files when they were read; empty if it is not kept.
     pub(super) stamps: Vec<Stamp>,
     ending: Ending,
@@ -116,6 +132,9 @@ impl Plan {
             let is_kept = found.directory.has_logs && has_more;
             is_kept || runs.contains(&parts.run_of(&found.row.name))
         });
+        let parted = directories.iter().filter(|one| parts.run_of(&one.row.name) != one.row.name);
+        let parted: Vec<_> =
+            parted.map(|one| (one.row.name.clone(), one.meta.start_time)).collect();
         let mut runs = merged(directories, &parts, logdir.path());
         if read.is_kept() {
             runs.iter_mut().for_each(|run| run.stamps = read.stamp(&run.directories));
@@ -128,12 +147,13 @@ impl Plan {
         let runs = in_order(runs);
         let places: HashMap<_, _> =
             runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
-        let models = match settings.artifacts {
+        let replaced = replaced(&runs, &places, &parts, &parted);
+        let models = match settings.artifacts && settings.models {
             true => models::plan(logdir, &places, &mut left, &mut report),
             false => Vec::new(),
         };
         let (links, strict) = (options.links(), options.is_strict());
-        Ok(Self { runs, places, parts, experiments, models, strict, links, left, report })
+        Ok(Self { runs, places, parts, experiments, models, replaced, strict, links, left, report })
     }
 
     /// The index of the run that gets the points of a series of the directory `name`, and the name
@@ -159,6 +179,35 @@ impl Plan {
         let (run, tag) = self.parts.place(name, series.tag());
         Some((*self.places.get(&run)?, tag))
     }
+}
+
+/// See [`Plan::replaced`]. `parted` are the parts of runs, with their start times.
+fn replaced(
+    runs: &[Planned],
+    places: &HashMap<String, usize>,
+    parts: &Parts,
+    parted: &[(String, Option<f64>)],
+) -> Vec<Replaced> {
+    let key = |run: &Planned, name: &str, start, is_part| {
+        let key = run_key(&RunMeta::default(), &run.experiment, name, start);
+        Replaced { name: name.to_owned(), place: (run.experiment.clone(), key), is_part }
+    };
+    let mut all = Vec::new();
+    for (name, start) in parted {
+        if let Some(run) = places.get(&parts.run_of(name)).and_then(|run| runs.get(*run)) {
+            all.push(key(run, name, None, true));
+            all.extend(start.map(|start| key(run, name, Some(start), true)));
+        }
+    }
+    let mut seen = HashSet::new();
+    for run in runs {
+        // A directory without logs is a run only if it has parts.
+        let above = above(&run.name).next().filter(|above| !places.contains_key(*above));
+        if let Some(above) = above.filter(|above| seen.insert((*above).to_owned())) {
+            all.push(key(run, above, None, false));
+        }
+    }
+    all
 }
 
 fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<tbx::error::Issue>)> {
@@ -216,6 +265,8 @@ impl Planned {
             dir: if name == "." { logdir.into() } else { logdir.join(name) },
             experiment: String::new(),
             key: String::new(),
+            earlier_keys: Vec::new(),
+            first: None,
             parent: None,
             meta: RunMeta::default(),
             record: RunRecord::default(),
@@ -235,6 +286,17 @@ impl Planned {
 
     pub(super) fn has_ended(&self) -> bool {
         self.record.status.is_some_and(Status::is_final)
+    }
+
+    /// All keys by which MLflow may know it, the current one first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.key).chain(&self.earlier_keys).map(String::as_str)
+    }
+
+    /// Whether a run in MLflow with an earlier key is from this log, and not from one that was in the same place before.
+    pub(super) fn was(&self, found: &FoundRun) -> bool {
+        let began = found.record.start_time.filter(|time| *time > 0);
+        began.is_none_or(|began| self.first.is_none_or(|first| began >= first))
     }
 
     /// Its name if its metadata has none.
@@ -282,7 +344,13 @@ fn name(
             // A copy of another run's directory.
             run.key = run_key(&RunMeta::default(), &run.experiment, &run.name, start);
             keys.insert(run.key.clone());
+        } else if run.meta.id.is_some() || start.is_some() {
+            let plain = RunMeta::default();
+            let earlier = [None, start].map(|start| run_key(&plain, &run.experiment, &run.name, start));
+            run.earlier_keys = earlier.into_iter().filter(|key| *key != run.key).collect();
+            run.earlier_keys.dedup();
         }
+        run.first = run.record.start_time;
         let mut names = MetricNames::new(store, run.metrics.keys().map(String::as_str));
         for (tag, key) in &mut run.metrics {
             *key = names.get(tag);

@@ -100,6 +100,15 @@ pub(super) struct Synced {
     pub(super) images: BTreeMap<String, Sent>,
     /// The SHA-256 of each artifact.
     pub(super) artifacts: BTreeMap<String, String>,
+    /// Metrics with points that a comparison of last points does not cover: they are counted when the run has ended.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) to_count: BTreeSet<String>,
+    /// Whether points may have been sent that are not in `metrics`, because the export was killed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) is_sending: bool,
+    /// Whether somebody deleted the run.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) is_deleted: bool,
     #[serde(flatten)]
     other: Map<String, Value>,
 }
@@ -109,6 +118,13 @@ pub(super) struct Sent {
     pub(super) count: usize,
     /// Step and time in milliseconds of the last one.
     pub(super) last: (i64, i64),
+    /// The largest step of all, with its latest time: what MLflow shows as the last point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max: Option<(i64, i64)>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Sent {
