@@ -94,7 +94,9 @@ impl Mirrored {
 
 /// The callback for events.
 #[derive(Clone, Default)]
-pub(super) struct OnEvent(Option<Arc<dyn Fn(MirrorEvent<'_>) + Send + Sync>>);
+pub(super) struct OnEvent(Option<Arc<Callback>>);
+
+type Callback = dyn Fn(MirrorEvent<'_>) + Send + Sync;
 
 impl OnEvent {
     pub(super) fn new(f: impl Fn(MirrorEvent<'_>) + Send + Sync + 'static) -> Self {

@@ -365,7 +365,7 @@ fn name(
         } else if run.meta.id.is_some() || start.is_some() {
             let plain = RunMeta::default();
             let earlier =
-                [None, start].map(|start| run_key(&plain, &run.experiment, &run.name, start));
+                [start, None].map(|start| run_key(&plain, &run.experiment, &run.name, start));
             run.earlier_keys = earlier.into_iter().filter(|key| *key != run.key).collect();
             run.earlier_keys.dedup();
         }
