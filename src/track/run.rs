@@ -17,8 +17,8 @@ use super::offline::{Offline, Place};
 use super::options::RunOptions;
 use super::{capture, git, panic, secrets};
 use crate::artifacts::Logged;
-use crate::error::Result;
-use crate::meta::{Failure, Process, RunMeta, Status, now};
+use crate::error::{Result, failed};
+use crate::meta::{FILE, Failure, Process, RunMeta, Status, now};
 use crate::safe_name;
 use crate::summary::hparams::SessionStatus;
 use crate::summary::{self, meta::CARD};
@@ -125,8 +125,6 @@ impl ActiveRun {
         panic::watch();
         let RunOptions { meta: mut said, writer, card, claim, .. } = options.clone();
         let earlier = writer.purged_from().map(|step| Earlier::hidden_by(step, dir));
-        let writer = writer.create(dir)?;
-        earlier.map_or(Ok(()), |earlier| earlier.repeat(&writer))?;
         let now = now();
         said.id = Some(uuid::Uuid::new_v4().simple().to_string());
         said.start_time = Some(now);
@@ -140,13 +138,24 @@ impl ActiveRun {
             ..Process::default()
         });
         secrets::hide(&mut said);
-        let (mut meta, mut is_resumed) = (RunMeta::default(), false);
+        // Before the log: whoever finds an event file knows which run it is of.
+        std::fs::create_dir_all(dir).map_err(|error| failed(error, dir))?;
+        let (mut meta, mut before) = (RunMeta::default(), RunMeta::default());
         update(dir, claim.as_ref(), |there| {
-            is_resumed = there.id.is_some();
+            before = there.clone();
             go_on(there, said);
             there.updated_at = Some(now);
             meta = there.clone();
         })?;
+        let is_resumed = before.id.is_some();
+        let writer = match writer.create(dir) {
+            Ok(writer) => writer,
+            Err(error) => {
+                take_back(dir, before);
+                return Err(error);
+            }
+        };
+        earlier.map_or(Ok(()), |earlier| earlier.repeat(&writer))?;
         let offline = options.wandb.as_ref();
         let offline = offline.map(|place| Offline::start(place, &meta, &writer, is_resumed));
         let offline = offline.transpose()?;
@@ -397,6 +406,15 @@ fn update(dir: &Path, claim: Option<&Claim>, change: impl FnOnce(&mut RunMeta)) 
 fn above(dir: &Path) -> PathBuf {
     let whole = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
     whole.parent().unwrap_or(dir).to_owned()
+}
+
+/// Undoes the first change of `tbx.json` for a run that could not start.
+fn take_back(dir: &Path, before: RunMeta) {
+    // The error that is returned is that of the start.
+    let _ = match before == RunMeta::default() {
+        true => std::fs::remove_file(dir.join(FILE)).map_err(|error| failed(error, dir)),
+        false => RunMeta::update(dir, |there| *there = before),
+    };
 }
 
 /// Merges new metadata into the existing metadata, when the run starts or resumes.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tbx::logdir::Run;
 use tbx::meta::{RunMeta, Status, now};
 use tbx::summary::Kind;
-use tbx::summary::hparams::SESSION_END_TAG;
+use tbx::summary::hparams::{SESSION_END_TAG, SESSION_START_TAG};
 
 /// A process that has not written for this long is busy with something else, as in a notebook.
 const SILENT: Duration = Duration::from_secs(3600);
@@ -18,6 +18,12 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(15 * 60);
 /// Maximum time in seconds between the end of an `hparams` session and the points that belong to that end: PyTorch
 /// writes the metrics of `add_hparams` after it.
 const WITH_END: f64 = 1.0;
+/// Maximum time in seconds between the start and the end of a session that are written together: by Lightning at the
+/// start of the training, by `add_hparams` of PyTorch and tensorboardX at any time.
+const TOGETHER: f64 = 0.1;
+/// While an export repeats, a process that cannot be found counts as gone once it has not written for this long. It may
+/// be in a container that shares the host's name.
+const GONE: Duration = Duration::from_secs(60);
 /// Maximum number of ancestors of this process that are checked.
 const MAX_ABOVE: usize = 64;
 /// Ticks per second in Linux's process statistics.
@@ -37,23 +43,40 @@ struct Session {
     status: Status,
     /// End time that it names, in seconds since the Unix epoch.
     end_time: Option<f64>,
-    /// Wall time at which it was written.
+    /// Wall time at which its start was written, if it was.
+    started: Option<f64>,
+    /// Wall time at which its end was written.
     written: f64,
+}
+
+impl Session {
+    fn says(&self) -> (Status, Option<f64>) {
+        (self.status, self.end_time.filter(|_| self.status.is_final()))
+    }
+
+    /// Whether the end says something about the log, whose last point is at `last`: it was not written together with the
+    /// start, or there are points in between.
+    fn is_real(&self, last: f64) -> bool {
+        self.started.is_none_or(|started| {
+            self.written - started > TOGETHER || (started <= last && last <= self.written)
+        })
+    }
 }
 
 impl Ending {
     /// The ending of a directory. Takes the status and the end time that `meta` has from an `hparams` session: they
     /// only count if nothing follows in the whole run.
     pub(crate) fn take(run: &Run, meta: &mut RunMeta) -> Self {
-        let ends = run
-            .series
-            .iter()
-            .filter(|series| series.kind() == Kind::Hparams && series.tag() == SESSION_END_TAG);
-        let written = ends.flat_map(|end| end.wall_times()).copied().reduce(f64::max);
-        let session = match (written, meta.status) {
-            (Some(written), Some(status)) if !run.has_own_meta() => {
+        let written = |tag| {
+            let of_kind = run.series.iter().filter(|series| series.kind() == Kind::Hparams);
+            let times = of_kind.filter(|series| series.tag() == tag).flat_map(|s| s.wall_times());
+            times.copied().reduce(f64::max)
+        };
+        let session = match (written(SESSION_END_TAG), meta.status) {
+            (Some(end), Some(status)) if !run.has_own_meta() => {
                 meta.status = None;
-                Some(Session { status, end_time: meta.end_time.take(), written })
+                let (end_time, started) = (meta.end_time.take(), written(SESSION_START_TAG));
+                Some(Session { status, end_time, started, written: end })
             }
             _ => None,
         };
@@ -71,13 +94,11 @@ impl Ending {
 
     /// The status and the end time of the `hparams` session, if it ended at the end of the log.
     pub(crate) fn said(&self) -> Option<(Status, Option<f64>)> {
-        // Lightning and tensorboardX write the end of the session together with its start.
         let is_last = |session: &Session| match self.last {
-            Some(last) => last <= session.written + WITH_END,
+            Some(last) => last <= session.written + WITH_END && session.is_real(last),
             None => session.status == Status::Failed,
         };
-        let session = self.session.filter(is_last)?;
-        Some((session.status, session.end_time.filter(|_| session.status.is_final())))
+        Some(self.session.filter(is_last)?.says())
     }
 
     /// The status, and the end time if the log names one. `files` are the event files of the run.
@@ -90,20 +111,27 @@ impl Ending {
         if let Some(said) = self.said() {
             return said;
         }
-        let is_running = match writers.of(files) {
+        let is_running = match writers.of(files, silence) {
             Writer::Alive => true,
             Writer::Gone => false,
             Writer::Unknown => self.is_recent(files, silence),
         };
-        (if is_running { Status::Running } else { Status::Finished }, None)
+        // The end of a session that was written together with its start is true of a log that has ended.
+        let is_last =
+            |session: &Session| self.last.is_some_and(|last| last <= session.written + WITH_END);
+        match self.session.filter(is_last) {
+            _ if is_running => (Status::Running, None),
+            Some(session) => session.says(),
+            None => (Status::Finished, None),
+        }
     }
 
     /// Whether the log changed within `silence`, both by its last point and by the time of a file, since the file of an
     /// old log that was copied is new.
     fn is_recent(&self, files: &[PathBuf], silence: Duration) -> bool {
         let last = self.last.or(self.session.map(|session| session.written));
-        let is_new = last.is_none_or(|last| now() - last < silence.as_secs_f64());
-        is_new && files.iter().any(|file| changed(file).is_some_and(|age| age < silence))
+        let has_new = last.is_none_or(|last| now() - last < silence.as_secs_f64());
+        has_new && files.iter().any(|file| is_new(file, silence))
     }
 }
 
@@ -136,7 +164,7 @@ impl Writers {
 
     /// The writer of these event files: a process that has one of them open, or whose id is in the name of one,
     /// because PyTorch reopens the file for each flush.
-    fn of(&self, files: &[PathBuf]) -> Writer {
+    fn of(&self, files: &[PathBuf], silence: Duration) -> Writer {
         if files.is_empty() {
             return Writer::Gone;
         }
@@ -150,9 +178,17 @@ impl Writers {
             true => Writer::Alive,
             false if named.contains(&Writer::Alive) => Writer::Alive,
             false if named.contains(&Writer::Unknown) => Writer::Unknown,
+            false if self.own && files.iter().any(|file| is_new(file, silence.min(GONE))) => {
+                Writer::Alive
+            }
             false => Writer::Gone,
         }
     }
+}
+
+/// Whether a file has changed within this time.
+fn is_new(file: &Path, time: Duration) -> bool {
+    changed(file).is_some_and(|age| age < time)
 }
 
 /// The time since a file changed.
@@ -244,7 +280,7 @@ mod tests {
     use super::*;
 
     fn written(files: &[PathBuf]) -> bool {
-        Writers::others().of(files) == Writer::Alive
+        Writers::others().of(files, SILENCE) == Writer::Alive
     }
 
     fn shell(dir: &Path, script: &str) -> Child {
@@ -339,6 +375,51 @@ mod tests {
         write(1, 30.0);
         move_elsewhere(dir.path());
         assert_eq!(status(dir.path(), day), (Status::Running, None));
+    }
+
+    /// Lightning writes `hp_metric`, then the start and the end of the session, all before the training.
+    #[test]
+    fn an_end_that_was_written_together_with_its_start_ends_nothing() {
+        use tbx::summary::hparams::{
+            Hparams, SessionEnd, SessionStatus, session_end, session_start,
+        };
+
+        let dir = tempfile::tempdir().unwrap();
+        let writer = tbx::SummaryWriter::create(dir.path()).unwrap();
+        writer.add_scalar("hp_metric", -1.0, 0).unwrap();
+        let start = session_start(&Hparams::new().with("lr", 0.1), now()).unwrap();
+        let end = session_end(&SessionEnd::new(SessionStatus::Failure, Some(5.0)));
+        for value in [start, end] {
+            writer.add_summary(tbx::pb::Summary { value: vec![value] }, 0).unwrap();
+        }
+        writer.close().unwrap();
+        move_elsewhere(dir.path());
+        let day = Duration::from_secs(86_400);
+        assert_eq!(status(dir.path(), day), (Status::Running, None));
+        // It says how a log ended that has ended.
+        assert_eq!(status(dir.path(), Duration::ZERO), (Status::Failed, Some(5.0)));
+        let later = tbx::SummaryWriter::create(dir.path()).unwrap();
+        later.with_wall_time(now() + 30.0).unwrap().add_scalar("loss", 1.0, 0).unwrap();
+        drop(later);
+        move_elsewhere(dir.path());
+        assert_eq!(status(dir.path(), Duration::ZERO), (Status::Finished, None));
+    }
+
+    /// Another process with the same host name may not be visible.
+    #[test]
+    fn a_process_that_cannot_be_found_is_gone_after_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = hostname::get().unwrap();
+        // No process has the largest id.
+        let name = format!("events.out.tfevents.1.{}.4194305.0", host.display());
+        let files = [dir.path().join(name)];
+        fs::write(&files[0], "").unwrap();
+        assert_eq!(Writers::others().of(&files, SILENCE), Writer::Gone);
+        assert_eq!(Writers::all().of(&files, SILENCE), Writer::Alive);
+        assert_eq!(Writers::all().of(&files, Duration::ZERO), Writer::Gone);
+        let file = fs::File::options().write(true).open(&files[0]).unwrap();
+        file.set_modified(SystemTime::now() - GONE).unwrap();
+        assert_eq!(Writers::all().of(&files, SILENCE), Writer::Gone);
     }
 
     #[test]

@@ -176,6 +176,8 @@ impl Tracking for Client {
             body.extend(update.name.clone().map(|name| ("run_name".to_owned(), name.into())));
             if let Some((status, end)) = update.status {
                 body.insert("status".into(), json!(status));
+                // Without it, a run that goes on would keep the time of its last end. No time is 0 for MLflow.
+                let end = end.or_else(|| (!status.is_final()).then_some(0));
                 body.extend(end.map(|end| ("end_time".to_owned(), end.into())));
             }
         }
@@ -198,8 +200,14 @@ impl Tracking for Client {
         };
         let mut rest = metrics.to_vec();
         for _ in 0..CONFLICTS {
-            match self.try_post(path, &body(&rest))? {
-                Ok(_) => return Ok(()),
+            // A file store would have the points twice.
+            let is_done = || {
+                let Some(last) = rest.last() else { return Ok(false) };
+                let point = (last.step, last.timestamp, stored_bits(last.value));
+                Ok(self.points_there(id, &last.key)?.iter().any(|there| there.key() == point))
+            };
+            match self.try_post_once(path, &body(&rest), &is_done)? {
+                Ok(()) => return Ok(()),
                 // Another program is logging the same points. Servers before MLflow 3 also reject a
                 // NaN that already exists.
                 Err(refused) if refused.message.contains("IntegrityError") => {

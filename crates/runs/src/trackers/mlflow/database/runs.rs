@@ -220,10 +220,12 @@ impl Database {
                 set_tags(connection, id, &tag)?;
             }
             if let Some((status, end)) = update.status {
+                // A run that goes on does not keep the time of its last end.
+                let keeps = status.is_final();
                 connection.execute(
-                    "UPDATE runs SET status = ?1, end_time = COALESCE(?2, end_time) \
-                     WHERE run_uuid = ?3",
-                    params![status.name().to_uppercase(), end, id],
+                    "UPDATE runs SET status = ?1, \
+                     end_time = COALESCE(?2, CASE WHEN ?4 THEN end_time END) WHERE run_uuid = ?3",
+                    params![status.name().to_uppercase(), end, id, keeps],
                 )?;
             }
             Ok(())

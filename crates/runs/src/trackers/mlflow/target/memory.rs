@@ -1,6 +1,7 @@
 //! What a job that repeats an export keeps from one time to the next.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::plan::{Found, Planned};
 use crate::trackers::mlflow::RunRecord;
@@ -26,15 +27,31 @@ pub(crate) struct Memory {
     /// What was read of the log directory.
     pub(super) read: Reread<Found>,
     pub(super) experiments: Places,
-    pub(super) ids: Ids,
+    pub(super) ids: Arc<Ids>,
     /// Runs of which everything was sent, by key.
     pub(super) done: HashMap<String, Done>,
+    /// The registered models that were sent, as a text.
+    pub(super) models: Option<String>,
+}
+
+/// What is known of a run in MLflow that gets nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counterpart {
+    /// Its id; `None` if MLflow does not have it.
+    pub(super) id: Option<String>,
+    pub(super) artifact_uri: String,
+    /// The tag with the versions of models that were registered for it.
+    pub(super) models: Option<String>,
+    /// Whether somebody deleted it, or its experiment.
+    pub(super) is_deleted: bool,
 }
 
 /// A run of which everything was sent that it had.
 pub(super) struct Done {
-    pub(super) id: String,
+    pub(super) there: Counterpart,
     pub(super) record: RunRecord,
+    /// The names of its directories.
+    pub(super) directories: Vec<String>,
     /// The state of its files then.
     pub(super) stamps: Vec<Stamp>,
 }
@@ -51,7 +68,8 @@ impl Memory {
     }
 
     fn with(read: Reread<Found>) -> Self {
-        Self { read, experiments: Places::new(), ids: Ids::new(), done: HashMap::new() }
+        let (experiments, ids) = (Places::new(), Arc::default());
+        Self { read, experiments, ids, done: HashMap::new(), models: None }
     }
 
     /// Forgets what the server has, because somebody changed it.
@@ -62,15 +80,23 @@ impl Memory {
     /// Whether there is nothing new in a run.
     pub(super) fn is_unchanged(&self, run: &Planned) -> bool {
         let done = self.done.get(&run.key);
+        // Its `tbx.json`, which changes with each heartbeat, is sent at its end.
+        let has_same_files = |done: &Done| match run.has_ended() {
+            true => done.stamps == run.stamps,
+            false => {
+                let mut stamps = done.stamps.iter().zip(&run.stamps);
+                done.stamps.len() == run.stamps.len() && stamps.all(|(a, b)| a.has_same_log(b))
+            }
+        };
         self.read.is_kept()
-            && done.is_some_and(|done| done.record == run.record && done.stamps == run.stamps)
+            && done.is_some_and(|done| done.record == run.record && has_same_files(done))
     }
 
     /// Keeps what was found on the server.
-    pub(super) fn learn(&mut self, experiments: &Places, ids: &Ids) {
+    pub(super) fn learn(&mut self, experiments: &Places, ids: &Arc<Ids>) {
         if self.read.is_kept() {
             self.experiments.clone_from(experiments);
-            self.ids.clone_from(ids);
+            self.ids = ids.clone();
         }
     }
 }

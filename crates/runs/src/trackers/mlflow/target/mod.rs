@@ -66,6 +66,7 @@ pub struct MlflowExport {
     state: StateDir,
     silence: Duration,
     is_live: bool,
+    is_alone: bool,
     on_progress: OnProgress,
 }
 
@@ -124,6 +125,7 @@ impl MlflowExport {
             state: StateDir::User,
             silence: SILENCE,
             is_live: false,
+            is_alone: false,
             on_progress: OnProgress::default(),
         }
     }
@@ -219,6 +221,14 @@ impl MlflowExport {
         Self { is_live, ..self }
     }
 
+    /// Whether the runs are not all of the log directory. Then nothing next to them is looked for, and registered models
+    /// are not exported. Default: false.
+    #[cfg(feature = "track")]
+    #[must_use]
+    pub(crate) fn alone(self, is_alone: bool) -> Self {
+        Self { is_alone, ..self }
+    }
+
     /// Calls `f` with the progress of the job, from any thread.
     #[must_use]
     pub fn on_progress(self, f: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -301,6 +311,8 @@ pub struct MlflowExported {
     pub warnings: Vec<String>,
     /// Data in MLflow that differs from the data sent, such as a metric that lacks points.
     pub wrong: Vec<String>,
+    /// In a job that repeats: why runs are not complete.
+    pub(crate) failed: Vec<String>,
     /// Values and files that are damaged or were left out.
     pub report: Report,
 }

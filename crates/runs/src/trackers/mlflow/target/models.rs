@@ -1,6 +1,6 @@
 //! Registered models of a logdir, in the form for MLflow.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use crate::registry::{Model, Registries, Version, check_alias, check_model};
@@ -16,6 +16,8 @@ pub(super) struct PlannedModel {
     pub(super) tags: Tags,
     /// Indices of versions by their aliases.
     pub(super) aliases: BTreeMap<String, usize>,
+    /// Aliases of versions that are not exported.
+    pub(super) left_aliases: BTreeSet<String>,
     pub(super) versions: Vec<PlannedVersion>,
     /// Creation time, in seconds since the Unix epoch.
     pub(super) created: Option<f64>,
@@ -113,7 +115,7 @@ impl PlannedModel {
                 (Err(kind), _) => {
                     left.push(format!("an alias of model {name:?} is not exported: {kind}"))
                 }
-                (Ok(()), None) => {}
+                (Ok(()), None) => drop(self.left_aliases.insert(alias)),
                 (Ok(()), Some(_)) if self.aliases.contains_key(&alias) => left.push(format!(
                     "model {name:?} has the alias {alias:?} twice; the one in {} is not exported",
                     registry.display()

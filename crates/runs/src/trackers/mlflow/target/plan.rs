@@ -10,7 +10,7 @@ use crate::table::{Directory, Parts, RunRow, TagNames, without_logs};
 use crate::trackers::live::{Ending, Writers};
 use crate::trackers::mlflow::from_meta;
 use crate::trackers::mlflow::{
-    MLFLOW, MetricNames, RunRecord, StoreKind, milliseconds, record, run_key, tags,
+    FoundRun, MLFLOW, MetricNames, RunRecord, StoreKind, milliseconds, record, run_key, tags,
 };
 use crate::trackers::produced::{above, name_of};
 use crate::trackers::reread::{Reread, Stamp};
@@ -30,6 +30,8 @@ pub(super) struct Plan {
     /// Experiments with the metadata from their files, including those without runs.
     pub(super) experiments: Experiments,
     pub(super) models: Vec<PlannedModel>,
+    /// Directories that are not runs, but may have been before other directories appeared.
+    pub(super) replaced: Vec<Replaced>,
     /// Whether the first damage ends the export.
     pub(super) strict: bool,
     /// The links that are followed from a run's directory.
@@ -47,6 +49,16 @@ pub(super) fn becomes_files(kind: Kind, settings: &MlflowExport) -> bool {
     }
 }
 
+/// A directory that is not a run.
+#[derive(Debug)]
+pub(super) struct Replaced {
+    pub(super) name: String,
+    /// The experiment and the key that it would have as a run.
+    pub(super) place: (String, String),
+    /// Whether it is a part of a run.
+    pub(super) is_part: bool,
+}
+
 /// A run to export.
 #[derive(Debug)]
 pub(super) struct Planned {
@@ -56,6 +68,10 @@ pub(super) struct Planned {
     pub(super) experiment: String,
     /// The key by which every export finds it again.
     pub(super) key: String,
+    /// The keys that it had before its log told its id and its start.
+    pub(super) earlier_keys: Vec<String>,
+    /// Time of its first event, in milliseconds since the Unix epoch.
+    first: Option<i64>,
     /// Index of its parent in the plan.
     pub(super) parent: Option<usize>,
     /// Its metadata in the log.
@@ -69,7 +85,7 @@ pub(super) struct Planned {
     /// Its event files.
     pub(super) files: Vec<PathBuf>,
     /// The names of the directories with event files that it consists of.
-    directories: Vec<String>,
+    pub(super) directories: Vec<String>,
     /// The state of their files when they were read; empty if it is not kept.
     pub(super) stamps: Vec<Stamp>,
     ending: Ending,
@@ -85,6 +101,22 @@ pub(super) struct Found {
     kinds: BTreeMap<Kind, u64>,
     files: Vec<PathBuf>,
     ending: Ending,
+    /// Time of its first event, in seconds since the Unix epoch.
+    first: Option<f64>,
+}
+
+impl Found {
+    /// The same log with another `tbx.json`; `None` if the whole log has to be read.
+    fn with_meta(&self, meta: &RunMeta) -> Option<Self> {
+        if self.meta.schema.is_empty() || self.meta.id != meta.id {
+            return None;
+        }
+        let mut meta = meta.clone();
+        for (name, value) in &self.meta.params {
+            meta.params.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Some(Self { meta, ..self.clone() })
+    }
 }
 
 impl Plan {
@@ -99,7 +131,7 @@ impl Plan {
         let options = options.clone().with_run_meta().payloads(Payloads::Placed);
         let names = TagNames::default();
         let (mut directories, mut report) =
-            read.map(logdir, &options, |run| found_in(run, &names))?;
+            read.map(logdir, &options, |run| found_in(run, &names), Found::with_meta)?;
         for run in without_logs(logdir, &options) {
             let (directory, issues) = found_in(&run, &names)?;
             directories.push(directory);
@@ -117,24 +149,28 @@ impl Plan {
             let is_kept = found.directory.has_logs && has_more;
             is_kept || runs.contains(&parts.run_of(&found.row.name))
         });
+        let parted = directories.iter().filter(|one| parts.run_of(&one.row.name) != one.row.name);
+        let parted: Vec<_> =
+            parted.map(|one| (one.row.name.clone(), one.meta.start_time)).collect();
         let mut runs = merged(directories, &parts, logdir.path());
         if read.is_kept() {
             runs.iter_mut().for_each(|run| run.stamps = read.stamp(&run.directories));
         }
         let default = |run: &str| name_of(logdir.path_of(run));
-        let mut experiments = Experiments::find(logdir, store, &mut report);
+        let mut experiments = Experiments::find(logdir, settings, store, &mut report);
         name(&mut runs, settings, &default, &experiments, store);
         let mut left = Vec::new();
         left.extend(experiments.choose(settings, runs.iter().map(|run| &*run.experiment)));
         let runs = in_order(runs);
         let places: HashMap<_, _> =
             runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
-        let models = match settings.artifacts {
+        let replaced = replaced(&runs, &places, &parts, &parted);
+        let models = match settings.artifacts && !settings.is_alone {
             true => models::plan(logdir, &places, &mut left, &mut report),
             false => Vec::new(),
         };
         let (links, strict) = (options.links(), options.is_strict());
-        Ok(Self { runs, places, parts, experiments, models, strict, links, left, report })
+        Ok(Self { runs, places, parts, experiments, models, replaced, strict, links, left, report })
     }
 
     /// The index of the run that gets the points of a series of the directory `name`, and the name
@@ -162,6 +198,35 @@ impl Plan {
     }
 }
 
+/// See [`Plan::replaced`]. `parted` are the parts of runs, with their start times.
+fn replaced(
+    runs: &[Planned],
+    places: &HashMap<String, usize>,
+    parts: &Parts,
+    parted: &[(String, Option<f64>)],
+) -> Vec<Replaced> {
+    let key = |run: &Planned, name: &str, start, is_part| {
+        let key = run_key(&RunMeta::default(), &run.experiment, name, start);
+        Replaced { name: name.to_owned(), place: (run.experiment.clone(), key), is_part }
+    };
+    let mut all = Vec::new();
+    for (name, start) in parted {
+        if let Some(run) = places.get(&parts.run_of(name)).and_then(|run| runs.get(*run)) {
+            all.push(key(run, name, None, true));
+            all.extend(start.map(|start| key(run, name, Some(start), true)));
+        }
+    }
+    let mut seen = HashSet::new();
+    for run in runs {
+        // A directory without logs is a run only if it has parts.
+        let above = above(&run.name).next().filter(|above| !places.contains_key(*above));
+        if let Some(above) = above.filter(|above| seen.insert((*above).to_owned())) {
+            all.push(key(run, above, None, false));
+        }
+    }
+    all
+}
+
 fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<tbx::error::Issue>)> {
     let (row, directory, _) = RunRow::of(run, names, None)?;
     let (mut meta, issues) = run.meta();
@@ -172,13 +237,14 @@ fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<tbx::error::Issue
     }
     let files = run.files.iter().map(|file| file.path.clone()).collect();
     let dir = run.path.clone();
-    Ok((Found { row, directory, meta, dir, kinds, files, ending }, issues))
+    let first = run.start_time;
+    Ok((Found { row, directory, meta, dir, kinds, files, ending, first }, issues))
 }
 
 /// One run for each directory that is not a part of another, with all of its parts.
 fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
     let mut runs: BTreeMap<String, Planned> = BTreeMap::new();
-    for Found { row, meta, dir, kinds, files, ending, .. } in directories {
+    for Found { row, meta, dir, kinds, files, ending, first, .. } in directories {
         let (name, _) = parts.place(&row.name, "");
         let is_part = name != row.name;
         let run = runs.entry(name.clone()).or_insert_with(|| Planned::new(&name, logdir));
@@ -194,6 +260,7 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
         }
         run.files.extend(files);
         run.ending.join(&ending);
+        run.first = run.first.into_iter().chain(first.map(milliseconds)).min();
         let was = std::mem::take(&mut run.meta);
         let (mut own, other) = if is_part { (was, meta) } else { (meta, was) };
         for (name, value) in other.params {
@@ -217,6 +284,8 @@ impl Planned {
             dir: if name == "." { logdir.into() } else { logdir.join(name) },
             experiment: String::new(),
             key: String::new(),
+            earlier_keys: Vec::new(),
+            first: None,
             parent: None,
             meta: RunMeta::default(),
             record: RunRecord::default(),
@@ -236,6 +305,17 @@ impl Planned {
 
     pub(super) fn has_ended(&self) -> bool {
         self.record.status.is_some_and(Status::is_final)
+    }
+
+    /// All keys by which MLflow may know it, the current one first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.key).chain(&self.earlier_keys).map(String::as_str)
+    }
+
+    /// Whether a run in MLflow with an earlier key is from this log, and not from one that was in the same place before.
+    pub(super) fn was(&self, found: &FoundRun) -> bool {
+        let began = found.record.start_time.filter(|time| *time > 0);
+        began.is_none_or(|began| self.first.is_none_or(|first| began >= first))
     }
 
     /// Its name if its metadata has none.
@@ -283,6 +363,12 @@ fn name(
             // A copy of another run's directory.
             run.key = run_key(&RunMeta::default(), &run.experiment, &run.name, start);
             keys.insert(run.key.clone());
+        } else if run.meta.id.is_some() || start.is_some() {
+            let plain = RunMeta::default();
+            let earlier =
+                [start, None].map(|start| run_key(&plain, &run.experiment, &run.name, start));
+            run.earlier_keys = earlier.into_iter().filter(|key| *key != run.key).collect();
+            run.earlier_keys.dedup();
         }
         let mut names = MetricNames::new(store, run.metrics.keys().map(String::as_str));
         for (tag, key) in &mut run.metrics {

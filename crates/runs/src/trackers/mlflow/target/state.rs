@@ -10,13 +10,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use tbx::error::Result;
+use tbx::error::{Result, failed};
 use tbx::replace::{Lock, replace};
 use tbx::safe_name;
 use tbx::store::{self, Links};
@@ -100,6 +100,15 @@ pub(super) struct Synced {
     pub(super) images: BTreeMap<String, Sent>,
     /// The SHA-256 of each artifact.
     pub(super) artifacts: BTreeMap<String, String>,
+    /// Metrics with points that a comparison of last points does not cover: they are counted when the run has ended.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) to_count: BTreeSet<String>,
+    /// Whether points may have been sent that are not in `metrics`, because the export was killed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) is_sending: bool,
+    /// Whether somebody deleted the run.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) is_deleted: bool,
     #[serde(flatten)]
     other: Map<String, Value>,
 }
@@ -109,6 +118,13 @@ pub(super) struct Sent {
     pub(super) count: usize,
     /// Step and time in milliseconds of the last one.
     pub(super) last: (i64, i64),
+    /// The largest step of all, with its latest time: what MLflow shows as the last point.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) max: Option<(i64, i64)>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Sent {
@@ -133,16 +149,22 @@ pub(super) type Models = BTreeMap<String, BTreeSet<u32>>;
 
 impl State {
     /// Opens the records of what the server at `uri` has of the runs of `logdirs`. Waits until no
-    /// other export of them to that server is running; calls `waiting` if there is one.
+    /// other export of them to that server is running, at most for `patience`; calls `waiting` if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io) with the kind `WouldBlock`: the other export is still running.
     pub(super) fn open(
         place: &StateDir,
         logdirs: &[&Path],
         uri: &str,
+        patience: Option<Duration>,
         mut waiting: impl FnMut(),
-    ) -> Self {
+    ) -> Result<Self> {
+        let begun = Instant::now();
         let uri = uri.to_owned();
         let none = Self { uri: uri.clone(), ..Self::default() };
-        let Some(base) = place.path() else { return none };
+        let Some(base) = place.path() else { return Ok(none) };
         let real = |logdir: &Path| match store::is_url(logdir) {
             true => logdir.to_owned(),
             false => logdir.canonicalize().unwrap_or_else(|_| logdir.to_owned()),
@@ -153,13 +175,18 @@ impl State {
         let dir = base.join("mlflow").join(name);
         // A directory that cannot be written is not an error: the export asks the server instead.
         if fs::create_dir_all(&dir).is_err() {
-            return none;
+            return Ok(none);
         }
         let about = dir.join(ABOUT);
         let lock = loop {
             match Lock::take(&about) {
                 Ok(lock) => break Some(lock),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => waiting(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if patience.is_some_and(|patience| begun.elapsed() >= patience) {
+                        return Err(failed(error, &about));
+                    }
+                    waiting();
+                }
                 Err(_) => break None,
             }
             thread::sleep(LOOK_EVERY);
@@ -167,7 +194,7 @@ impl State {
         if !about.exists() {
             let _ = write(&about, &About { schema: SCHEMA.into(), logdir, uri: uri.clone() });
         }
-        Self { dir: Some(dir), uri, lock }
+        Ok(Self { dir: Some(dir), uri, lock })
     }
 
     /// A text that differs from that of every concurrent export; `None` if that is unknown.

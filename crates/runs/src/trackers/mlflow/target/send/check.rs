@@ -40,7 +40,7 @@ impl Export<'_> {
                 (None, Some(listed)) => listed.clone(),
                 (None, None) => self.store.run(&one.id)?.unwrap_or_default().metrics,
             };
-            self.unless_failed(|| self.check_run(&one, &there)).map(drop)
+            self.of_run(one.run, || self.check_run(&one, &there)).map(drop)
         })
     }
 
@@ -53,7 +53,7 @@ impl Export<'_> {
             run,
             id: remote.id.clone(),
             expected: std::mem::take(&mut remote.expected),
-            to_count: std::mem::take(&mut remote.to_count),
+            to_count: remote.synced.to_count.clone(),
             before: (!remote.has_new_points).then(|| std::mem::take(&mut remote.last_points)),
         })
     }
@@ -73,6 +73,7 @@ impl Export<'_> {
 
     fn check_run(&self, awaited: &Awaited, there: &LastPoints) -> Result<()> {
         let Awaited { run, id, expected, to_count, .. } = awaited;
+        let mut wrong = BTreeSet::new();
         let last = |key: &String| there.get(key).copied();
         let is_missing = expected.iter().any(|(key, expected)| last(key) < expected.last);
         for (key, expected) in expected {
@@ -82,10 +83,7 @@ impl Export<'_> {
             if is_as_expected || self.store.has_points(id, key, expected.count)? {
                 continue;
             }
-            self.remote(*run, |remote| {
-                remote.synced.metrics.remove(key);
-                remote.is_done = false;
-            });
+            wrong.insert(key);
             let (name, count) =
                 (self.plan.runs.get(*run).map_or("", |run| &run.name), expected.count);
             self.note(|notes| {
@@ -95,6 +93,11 @@ impl Export<'_> {
                 ));
             });
         }
+        self.remote(*run, |remote| {
+            remote.synced.metrics.retain(|key, _| !wrong.contains(key));
+            remote.synced.to_count.retain(|key| wrong.contains(key));
+            remote.is_done = wrong.is_empty();
+        });
         Ok(())
     }
 }

@@ -48,9 +48,7 @@ impl Export<'_> {
         let maker = self.state.identity().unwrap_or_else(|| "-".into());
         let made: Vec<_> = new
             .par_iter()
-            .map(|i| {
-                self.unless_failed(|| self.make(*i, format!("{CHOOSING} {maker} {}", nonce())))
-            })
+            .map(|i| self.of_run(*i, || self.make(*i, format!("{CHOOSING} {maker} {}", nonce()))))
             .collect::<Result<_>>()?;
         let mut made: Vec<Made> = made.into_iter().flatten().flatten().collect();
         let rivals = self.rivals(&made)?;
@@ -61,7 +59,8 @@ impl Export<'_> {
             one.ticket = last.map_or(1, |last| last.saturating_add(1));
         }
         made.par_iter()
-            .try_for_each(|one| self.unless_failed(|| self.take_ticket(one)).map(drop))?;
+            .try_for_each(|one| self.of_run(one.run, || self.take_ticket(one)).map(drop))?;
+        made.retain(|one| !self.is_left_out(one.run));
         let mut others = HashSet::new();
         for (one, winner) in self.settle(&made)? {
             self.withdraw(&one.id)?;
@@ -70,7 +69,7 @@ impl Export<'_> {
         }
         let won: Vec<&Made> = made.iter().filter(|one| !others.contains(&one.run)).collect();
         self.new_runs.fetch_add(won.len(), Ordering::Relaxed);
-        won.par_iter().try_for_each(|one| self.unless_failed(|| self.fill(one.run)).map(drop))
+        won.par_iter().try_for_each(|one| self.of_run(one.run, || self.fill(one.run)).map(drop))
     }
 
     /// Removes a run that is still empty. Later exports do not find it again, even if it is

@@ -1,18 +1,20 @@
 //! Finds the experiments and runs of earlier exports.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::super::MlflowExport;
-use super::super::memory::{Ids, Memory, Place, Places};
+use super::super::memory::{Counterpart, Ids, Memory, Place, Places};
 use super::super::merge::{Kept, Merge};
-use super::super::plan::{Plan, Planned};
+use super::super::plan::{Plan, Planned, Replaced};
 use super::super::state::State;
 use super::ByKey;
 use super::ticket::Claim;
 use crate::trackers::mlflow::{ExperimentRecord, FoundRun, Tags, Tracking, tags};
 use tbx::error::Result;
+use tbx::meta::Status;
 
 /// Maximum number of new runs that are looked up one by one. For more, all runs of the experiment are listed.
 const ONE_BY_ONE: usize = 64;
@@ -23,9 +25,9 @@ pub(super) struct Known {
     pub(super) experiments: Places,
     /// Runs of the plan by their indices.
     pub(super) runs: HashMap<usize, There>,
-    pub(super) ids: Ids,
-    /// Ids of runs that an export of this logdir began to create before it was killed, next to the run that counts: the
-    /// server has received the request late.
+    pub(super) ids: Arc<Ids>,
+    /// Ids of runs that do not count: an export of this logdir began to create them before it was killed, and the server
+    /// has received the request late; or their directories have become parts of another run.
     pub(super) left: Vec<String>,
     /// Messages for the user.
     pub(super) notes: Vec<String>,
@@ -37,8 +39,8 @@ pub(super) struct Known {
 pub(super) enum There {
     /// It is continued.
     Active(Box<FoundRun>),
-    /// It has everything: its id.
-    Unchanged(String),
+    /// It has everything.
+    Unchanged(Counterpart),
     /// An export began to create it and was interrupted.
     Begun(Box<FoundRun>),
     /// Somebody deleted it: its id, or `None` if MLflow no longer has it.
@@ -56,7 +58,8 @@ impl Known {
     ) -> Result<Self> {
         let mut known = Self { ids: memory.ids.clone(), ..Self::default() };
         for (name, tags) in &plan.experiments.tags {
-            if let Some(place) = memory.experiments.get(name) {
+            // Somebody may restore a deleted one.
+            if let Some(place) = memory.experiments.get(name).filter(|place| !place.is_deleted) {
                 known.experiments.insert(name.clone(), place.clone());
                 continue;
             }
@@ -74,10 +77,10 @@ impl Known {
             let asked = match memory.experiments.contains_key(name) && new.len() <= ONE_BY_ONE {
                 _ if place.id.is_empty() => Vec::new(),
                 true => {
-                    let ask = |(_, run): &(usize, &Planned)| {
-                        store.runs_with(&place.id, tags::RUN_KEY, Some(&run.key))
-                    };
-                    let asked: Vec<_> = new.par_iter().map(ask).collect::<Result<_>>()?;
+                    let keys = new.iter().flat_map(|(_, run)| run.keys());
+                    let ask = |key: &str| store.runs_with(&place.id, tags::RUN_KEY, Some(key));
+                    let keys: Vec<&str> = keys.collect();
+                    let asked: Vec<_> = keys.into_par_iter().map(ask).collect::<Result<_>>()?;
                     asked.into_iter().flatten().collect()
                 }
                 false => {
@@ -95,7 +98,7 @@ impl Known {
             }
             for (key, runs) in &by_key {
                 let id = runs.first().map(|run| run.record.id.clone()).unwrap_or_default();
-                known.ids.insert((name.clone(), key.clone()), id);
+                set_id(&mut known.ids, name, key, id);
             }
             for (i, run) in new {
                 if place.is_deleted {
@@ -112,30 +115,77 @@ impl Known {
                         run.name
                     ));
                 }
-                let there = match there {
+                let mut there = match there {
                     Some(there) => Some(there),
                     None => moved_or_gone(store, state, place, run, &mut known.notes)?,
                 };
+                for key in &run.earlier_keys {
+                    match by_key.remove(key).map(|found| choose(found, state).0) {
+                        Some(Some(There::Active(found))) if there.is_none() && run.was(&found) => {
+                            there = Some(There::Active(found));
+                        }
+                        Some(Some(There::Begun(found))) => known.left.push(found.record.id),
+                        _ => {}
+                    }
+                }
                 known.runs.extend(there.map(|there| (i, there)));
             }
         }
+        if settings.is_live {
+            known.replaced(plan, store, memory)?;
+        }
         Ok(known)
+    }
+
+    /// Finds runs that the job, or one that was killed, made of directories that have since become parts of other runs,
+    /// or whose parts have become runs. All of their points go to the other runs.
+    fn replaced(&mut self, plan: &Plan, store: &dyn Tracking, memory: &Memory) -> Result<()> {
+        let all: HashSet<&String> = plan.runs.iter().flat_map(|run| &run.directories).collect();
+        for Replaced { name, place, is_part } in &plan.replaced {
+            let Some(id) = self.ids.get(place).cloned() else { continue };
+            // The data of a run whose log was removed is nowhere else.
+            let is_of_job = match memory.done.get(&place.1) {
+                Some(done) => done.directories.iter().all(|name| all.contains(name)),
+                None => false,
+            };
+            if !is_of_job && !is_part {
+                continue;
+            }
+            Arc::make_mut(&mut self.ids).remove(place);
+            let Some(found) = store.run(&id)?.filter(|found| !found.record.is_deleted) else {
+                continue;
+            };
+            if is_of_job || found.record.status == Some(Status::Running) {
+                self.left.push(id);
+                self.notes.push(format!(
+                    "the directory {name:?} and others have turned out to be one run or several; the run \
+                     that MLflow had is replaced and is among its deleted runs"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Looks up the runs that an earlier export of the job sent, unless they are unchanged.
     fn seen(&mut self, plan: &Plan, store: &dyn Tracking, memory: &Memory) -> Result<()> {
         let look = |(i, run): (usize, &Planned)| {
-            let done = memory.done.get(&run.key)?;
-            if memory.is_unchanged(run) {
-                return Some(Ok((i, There::Unchanged(done.id.clone()))));
-            }
-            let found = match store.run(&done.id) {
-                Ok(found) => found,
-                Err(error) => return Some(Err(error)),
+            let Counterpart { id, is_deleted, .. } = &memory.done.get(&run.key)?.there;
+            let Some(id) = id else {
+                // Deleted together with its experiment, which somebody may have restored.
+                let place = self.experiments.get(&run.experiment)?;
+                return place.is_deleted.then_some(Ok((i, There::Deleted(None))));
             };
-            let there = match found {
-                Some(found) if !found.record.is_deleted => There::Active(Box::new(found)),
-                found => There::Deleted(found.map(|found| found.record.id)),
+            if memory.is_unchanged(run) {
+                let there = memory.done.get(&run.key)?.there.clone();
+                return Some(Ok((i, There::Unchanged(there))));
+            }
+            let there = match store.run(id) {
+                Ok(Some(found)) if !found.record.is_deleted => There::Active(Box::new(found)),
+                Ok(Some(found)) => There::Deleted(Some(found.record.id)),
+                Ok(None) if *is_deleted => There::Deleted(None),
+                // A person cannot remove a run completely: the server has lost it.
+                Ok(None) => return None,
+                Err(error) => return Some(Err(error)),
             };
             Some(Ok((i, there)))
         };
@@ -246,6 +296,14 @@ impl Known {
     }
 }
 
+pub(super) fn set_id(ids: &mut Arc<Ids>, experiment: &str, key: &str, id: String) {
+    let place = (experiment.to_owned(), key.to_owned());
+    // Others share the map, which is only copied for a change.
+    if ids.get(&place) != Some(&id) {
+        Arc::make_mut(ids).insert(place, id);
+    }
+}
+
 /// Ids of the active runs with one key that nobody will continue, as another one is settled.
 fn left<'r>(runs: &'r [FoundRun], state: &'r State) -> impl Iterator<Item = String> + 'r {
     let active = move || runs.iter().filter(|run| !run.record.is_deleted);
@@ -294,7 +352,9 @@ fn moved_or_gone(
         return Ok(None);
     }
     match store.run(&synced.run_id)? {
-        None => Ok(Some(There::Deleted(None))),
+        None if synced.is_deleted => Ok(Some(There::Deleted(None))),
+        // A person cannot remove a run completely: the server has lost it.
+        None => Ok(None),
         Some(found) if found.record.is_deleted => Ok(Some(There::Deleted(Some(found.record.id)))),
         Some(found) => {
             if found.record.experiment_id != place.id {

@@ -13,23 +13,28 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rayon::prelude::*;
 
 use self::find::Known;
 use super::media::{self, Skipped};
-use super::memory::{Done, Memory, Place};
+use super::memory::{Counterpart, Done, Ids, Memory, Place};
 use super::merge::{Kept, Merge};
 use super::plan::{Plan, Planned};
-use super::state::{State, Synced};
+use super::state::{Sent, State, Synced};
 use super::{MlflowExport, MlflowExported};
 use crate::progress::Progress;
-use crate::trackers::mlflow::{Client, Database, FOLDER, LastPoints, StoreKind, Tags, Tracking};
-use tbx::error::{ErrorKind, Issue, Result};
-use tbx::logdir::{LoadOptions, Logdir, Payloads};
+use crate::trackers::mlflow::{
+    Client, Database, FOLDER, LastPoints, StoreKind, Tags, Tracking, tags,
+};
+use tbx::error::{Error, ErrorKind, Issue, Result};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
 use tbx::summary::Kind;
 
+/// Maximum time that a job that repeats waits for another one. Then it tries again the next time.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A server lists about this many runs of an experiment at the cost of a request for one run.
 const LISTED: usize = 8;
 
@@ -69,26 +74,32 @@ fn send(
     let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
     let pool = pool.map_err(|error| ErrorKind::from(io::Error::other(error)))?;
-    let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
+    let patience = settings.is_live.then_some(PATIENCE);
+    let state = State::open(&settings.state, &logdir.paths(), store.uri(), patience, || {
         settings.on_progress.call(Progress { is_waiting: true, ..Progress::default() });
-    });
+    })?;
     let known = pool.install(|| Known::find(&plan, settings, store, &state, memory))?;
-    memory.learn(&known.experiments, &known.ids);
     let export = Export::of(&plan, settings, store, kind, state, known);
-    let sent = pool.install(|| export.send(logdir, options));
+    let fresh = memory.read.take_fresh();
+    let sent = pool.install(|| export.send(logdir, options, fresh));
+    // A version names an artifact, and the artifacts of a run are sent at its end.
+    let is_complete = sent.is_ok() && export.is_complete();
+    let planned = format!("{:?}", plan.models);
+    let is_known = export.is_unchanged() && memory.models.as_ref() == Some(&planned);
+    let models = match is_complete && !is_known {
+        true => export.models(),
+        false => Ok(0),
+    };
     // Even after an error, the next export must know what was sent.
     export.save();
+    memory.learn(&export.known.experiments, &export.ids());
     if memory.read.is_kept() {
         memory.done.extend(export.done());
+        memory.models = (is_complete && models.is_ok()).then_some(planned);
     }
     sent?;
-    // A version names an artifact, and the artifacts of a run are sent at its end.
-    let new_models = match plan.runs.iter().any(|run| run.is_open(settings)) {
-        true => 0,
-        false => export.models()?,
-    };
+    done.models = models?;
     export.finish(&mut done);
-    done.models = new_models;
     Ok(done)
 }
 
@@ -122,6 +133,8 @@ struct Notes {
     kept: Vec<String>,
     /// Files that were not sent.
     left: Vec<Issue>,
+    /// Runs that the server does not accept.
+    failed: Vec<String>,
     skipped: Skipped,
     renamed: BTreeMap<String, String>,
     /// Number of runs with a truncated value, by its type, its name, and the maximum number of
@@ -134,8 +147,13 @@ struct Notes {
 struct Remote {
     id: String,
     artifact_uri: String,
-    /// True if somebody deleted it. Then nothing is sent.
+    /// Whether nothing is sent: it has everything, was deleted, or a request for it failed.
     is_left_out: bool,
+    /// Whether somebody deleted it.
+    is_deleted: bool,
+    /// Whether it has everything.
+    is_unchanged: bool,
+    has_failed: bool,
     /// Whether its truncated values have been reported.
     is_cut: bool,
     synced: Synced,
@@ -146,8 +164,6 @@ struct Remote {
     /// The last points that it had before the export.
     last_points: LastPoints,
     has_new_points: bool,
-    /// Metrics with points that a check of last points does not cover.
-    to_count: BTreeSet<String>,
     /// Whether everything that is known of it was sent.
     is_done: bool,
     has_images: bool,
@@ -169,6 +185,24 @@ struct Expected {
     last: Option<(i64, i64)>,
     /// Whether only one point has these.
     is_single: bool,
+}
+
+impl Remote {
+    /// Forgets what was sent if the server cannot have all of it: it lacks a last point, as after it was restored from a
+    /// backup, or the export was killed while it sent points.
+    fn distrust(&mut self, there: &LastPoints) {
+        let is_lost = |(key, sent): (&String, &Sent)| {
+            sent.max.is_some_and(|max| there.get(key).is_none_or(|last| *last < max))
+        };
+        if self.synced.metrics.iter().any(is_lost) {
+            self.synced.images.clear();
+            self.synced.artifacts.clear();
+            self.synced.metrics.clear();
+        }
+        if self.synced.is_sending {
+            self.synced.metrics.clear();
+        }
+    }
 }
 
 impl Expected {
@@ -219,7 +253,13 @@ impl<'e> Export<'e> {
         }
     }
 
-    fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
+    /// Sends everything. `fresh` are directories that have just been read.
+    fn send(
+        &self,
+        logdir: &Logdir,
+        options: &LoadOptions,
+        fresh: HashMap<String, Run>,
+    ) -> Result<()> {
         self.known.left.iter().try_for_each(|id| self.withdraw(id))?;
         // Parents before children: all runs of one depth at a time.
         let mut at = 0;
@@ -234,13 +274,39 @@ impl<'e> Export<'e> {
         let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
         let is_sent = |name: &str| self.plan.run_of(name).is_some_and(|i| !self.is_left_out(i));
         // Damage was reported when the plan was made.
-        let (sent, _) = logdir
-            .only(|run| is_sent(&run.name))
-            .map_runs(&options, |run| self.unless_failed(|| self.values(&run)))?;
+        let values = |run: &Run| {
+            let i = self.plan.run_of(&run.name).unwrap_or(usize::MAX);
+            self.of_run(i, || self.values(run)).map(drop)
+        };
+        fresh.par_iter().filter(|(name, _)| is_sent(name)).try_for_each(|(_, run)| values(run))?;
+        let rest = logdir.only(|run| is_sent(&run.name) && !fresh.contains_key(&run.name));
+        drop(fresh);
+        let (sent, _) = rest.map_runs(&options, |run| values(&run))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
         let runs = self.plan.runs.par_iter().enumerate();
-        runs.try_for_each(|(i, run)| self.unless_failed(|| self.end(i, run)).map(drop))?;
+        runs.try_for_each(|(i, run)| self.of_run(i, || self.end(i, run)).map(drop))?;
         self.check()
+    }
+
+    /// What run `i` needs. If the job is repeated, a request that only this run needs may fail: the others go on, and the
+    /// next time tries again.
+    fn of_run<T>(&self, i: usize, f: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
+        if self.has_failed.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        match f() {
+            Err(error) if self.settings.is_live && !is_of_server(&error) => {
+                let name = self.plan.runs.get(i).map_or("", |run| &run.name);
+                self.remote(i, |remote| {
+                    (remote.is_left_out, remote.is_done, remote.has_failed) = (true, false, true);
+                });
+                self.note(|notes| {
+                    notes.failed.push(format!("run {name:?} is not complete: {error}"))
+                });
+                Ok(None)
+            }
+            done => self.unless_failed(|| done),
+        }
     }
 
     /// After a server is lost, no other request waits for it again.
@@ -288,12 +354,44 @@ impl<'e> Export<'e> {
         self.note(|notes| notes.kept.extend(kept.iter().map(|kept| said(what, kept))));
     }
 
+    /// Whether all runs have ended and have everything.
+    fn is_complete(&self) -> bool {
+        let is_open = |run: &Planned| run.is_open(self.settings);
+        let has_failed = |i| self.remote(i, |remote| remote.has_failed).unwrap_or_default();
+        !self.plan.runs.iter().any(is_open) && !(0..self.plan.runs.len()).any(has_failed)
+    }
+
+    /// Whether all runs had everything before.
+    fn is_unchanged(&self) -> bool {
+        let is_unchanged = |i| self.remote(i, |remote| remote.is_unchanged).unwrap_or_default();
+        (0..self.plan.runs.len()).all(is_unchanged)
+    }
+
+    /// The ids of all runs that are known now.
+    fn ids(&self) -> Arc<Ids> {
+        let mut ids = self.known.ids.clone();
+        for (i, run) in self.plan.runs.iter().enumerate() {
+            let id = self.remote(i, |remote| remote.id.clone()).unwrap_or_default();
+            if !id.is_empty() {
+                find::set_id(&mut ids, &run.experiment, &run.key, id);
+            }
+        }
+        ids
+    }
+
     /// The runs of which everything was sent, by key.
     fn done(&self) -> Vec<(String, Done)> {
         let done = |(i, run): (usize, &Planned)| {
-            let id = self.remote(i, |remote| remote.is_done.then(|| remote.id.clone()))??;
+            let there = |remote: &mut Remote| Counterpart {
+                id: Some(remote.id.clone()).filter(|id| !id.is_empty()),
+                artifact_uri: remote.artifact_uri.clone(),
+                models: remote.tags.get(tags::MODELS).cloned(),
+                is_deleted: remote.is_deleted,
+            };
+            let there = self.remote(i, |remote| remote.is_done.then(|| there(remote)))??;
             let (record, stamps) = (run.record.clone(), run.stamps.clone());
-            Some((run.key.clone(), Done { id, record, stamps }))
+            let directories = run.directories.clone();
+            Some((run.key.clone(), Done { there, record, directories, stamps }))
         };
         self.plan.runs.iter().enumerate().filter_map(done).collect()
     }
@@ -342,6 +440,7 @@ impl<'e> Export<'e> {
             )
         }));
         done.wrong = notes.wrong;
+        done.failed = notes.failed;
         done.kept = notes.kept;
         done.kept.sort();
     }
@@ -349,6 +448,17 @@ impl<'e> Export<'e> {
 
 fn said(what: &str, kept: &Kept) -> String {
     format!("{what}: {}", kept.text())
+}
+
+/// Whether an error concerns more than one run: the server is away, does not know who asks, or lacks what it had.
+fn is_of_server(error: &Error) -> bool {
+    match error.kind() {
+        ErrorKind::Server { status, .. } => {
+            matches!(status, 401 | 404 | 405 | 408 | 429 | 502..=504)
+        }
+        ErrorKind::Io(cause) => cause.kind() == io::ErrorKind::NotConnected,
+        _ => false,
+    }
 }
 
 /// Runs by their keys.

@@ -107,7 +107,7 @@ impl Export<'_> {
         let Some(run) = version.run else { return Some(Default::default()) };
         let found = self.remote(run, |remote| {
             let there = (remote.id.clone(), remote.artifact_uri.clone());
-            (!remote.is_left_out && !remote.id.is_empty()).then_some(there)
+            (!remote.is_deleted && !remote.id.is_empty()).then_some(there)
         });
         found.flatten()
     }
@@ -249,7 +249,13 @@ impl Export<'_> {
             .collect();
         let all: Vec<&str> = aliases.keys().chain(here.keys()).copied().collect();
         let mut seen = std::collections::BTreeSet::new();
-        for alias in all.into_iter().filter(|alias| seen.insert(*alias)) {
+        // A version that is not exported now may have the alias in MLflow.
+        let is_open = |alias: &str| {
+            let version = model.aliases.get(alias);
+            let is_left_out = version.is_some_and(|version| !numbers.contains_key(version));
+            is_left_out || model.left_aliases.contains(alias)
+        };
+        for alias in all.into_iter().filter(|alias| seen.insert(*alias) && !is_open(alias)) {
             let field = format!("alias {alias}");
             let change: Option<Change> =
                 merge.field(&field, here.get(alias).copied(), aliases.get(alias).copied());

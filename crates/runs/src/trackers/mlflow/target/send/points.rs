@@ -90,20 +90,17 @@ impl<'e> Export<'e> {
         let Some(scalars) = series.scalars() else { return Ok(()) };
         let times: Vec<i64> = series.wall_times().iter().map(|time| milliseconds(*time)).collect();
         let steps = series.steps();
-        let (id, sent, is_unknown) = self
+        let (id, sent, is_unknown, last_there) = self
             .remote(place, |remote| {
                 let sent = remote.synced.metrics.get(key).copied();
-                (remote.id.clone(), sent, remote.unknown.contains(key))
+                let last_there = remote.last_points.get(key).copied();
+                (remote.id.clone(), sent, remote.unknown.contains(key), last_there)
             })
             .unwrap_or_default();
         let is_of = |sent: Sent| sent.skipped(steps, |i| times.get(i).copied());
         // If series are downsampled, each export may choose other points.
         let is_thin = self.settings.sampling.is_some();
-        let skipped = sent.filter(|_| !is_thin).map_or(0, is_of);
-        let mut there = HashSet::new();
-        if is_unknown || (is_thin && sent.is_some()) {
-            there.extend(self.store.points_there(&id, key)?.iter().map(HistoryPoint::key));
-        }
+        let mut skipped = sent.filter(|_| !is_thin).map_or(0, is_of);
         let chosen = self.settings.sampling.map(|sampling| {
             let value = |i| scalars.get(i).unwrap_or(f64::NAN);
             sampling.keep(steps, value).into_iter().collect::<HashSet<_>>()
@@ -118,6 +115,16 @@ impl<'e> Export<'e> {
                 expected.see(point);
             }
         }
+        // Points of an earlier log, which a program that was resumed has removed: a number alone would prove nothing.
+        let is_open = self.plan.runs.get(place).is_some_and(|run| run.is_open(self.settings));
+        let has_more = !is_open && last_there > expected.last;
+        let mut there = HashSet::new();
+        if is_unknown || has_more || (is_thin && sent.is_some()) {
+            there.extend(self.store.points_there(&id, key)?.iter().map(HistoryPoint::key));
+            skipped = 0;
+        }
+        expected.count = there.len();
+        let mut max = None;
         for (i, ((step, time), value)) in steps.iter().zip(&times).zip(scalars.iter()).enumerate() {
             if !is_chosen(i) {
                 continue;
@@ -126,9 +133,13 @@ impl<'e> Export<'e> {
             if !is_rising && !seen.insert(point) {
                 continue;
             }
+            max = max.max(Some((*step, *time)));
+            if there.contains(&point) {
+                continue;
+            }
             expected.count += 1;
-            if i >= skipped && !there.contains(&point) {
-                let sent = Sent { count: i + 1, last: (*step, *time) };
+            if i >= skipped {
+                let sent = Sent { count: i + 1, last: (*step, *time), max };
                 let key = key.to_owned();
                 batch.has_witness |= expected.is_witness((*step, *time));
                 batch.add(Metric { key, value, timestamp: *time, step: *step }, sent)?;
@@ -140,7 +151,7 @@ impl<'e> Export<'e> {
             // Points in between are missing.
             self.remote(place, |remote| remote.synced.metrics.remove(key));
         } else if let (Some(step), Some(time)) = last {
-            let sent = Sent { count: steps.len(), last: (step, time) };
+            let sent = Sent { count: steps.len(), last: (step, time), max };
             batch.sent.insert(key.to_owned(), sent);
         }
         Ok(())
@@ -183,6 +194,13 @@ impl<'b, 'e> Batch<'b, 'e> {
         let export = self.export;
         let id = export.remote(self.place, |remote| remote.id.clone()).unwrap_or_default();
         if !self.metrics.is_empty() {
+            let is_first = export.remote(self.place, |remote| {
+                !std::mem::replace(&mut remote.synced.is_sending, true)
+            });
+            // If this export is killed, the next one must not rely on the numbers that were saved before.
+            if is_first == Some(true) {
+                export.save_run(self.place);
+            }
             let none = BTreeMap::new();
             let send = || export.store.log_batch(&id, &self.metrics, &none, &none);
             if export.unless_failed(send)?.is_none() {
@@ -194,7 +212,7 @@ impl<'b, 'e> Batch<'b, 'e> {
             let is_seen = std::mem::take(&mut self.has_witness);
             export.remote(self.place, |remote| {
                 remote.has_new_points = true;
-                remote.to_count.extend(keys.filter(|_| !is_seen));
+                remote.synced.to_count.extend(keys.filter(|_| !is_seen));
             });
             self.requests += 1;
             export.show();

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::super::attachments::{self, Attachments};
 use super::super::media::images;
+use super::super::memory::Counterpart;
 use super::super::merge::{Change, Merge};
 use super::super::plan::Planned;
 use super::find::There;
@@ -38,9 +39,9 @@ impl Export<'_> {
         for i in runs {
             match self.known.runs.get(&i) {
                 Some(There::Active(found)) => known.push((i, found.clone())),
-                Some(There::Unchanged(id)) => self.skip(i, Some(id.clone())),
+                Some(There::Unchanged(there)) => self.skip(i, there.clone()),
                 // Also deleted in MLflow before it was imported.
-                Some(There::Deleted(id)) if self.is_deleted(i) => self.skip(i, id.clone()),
+                Some(There::Deleted(id)) if self.is_deleted(i) => self.skip(i, deleted(id)),
                 Some(There::Deleted(id)) => match (id, self.settings.recreate_deleted) {
                     (Some(id), true) => {
                         self.store.restore_run(id)?;
@@ -48,21 +49,27 @@ impl Export<'_> {
                         known.push((i, Box::new(found)));
                     }
                     (None, true) => new.push(i),
-                    (id, false) => self.leave_out(i, id.clone()),
+                    (id, false) => self.leave_out(i, id),
                 },
                 Some(There::Begun(_)) | None => new.push(i),
             }
         }
         known
             .par_iter()
-            .try_for_each(|(i, found)| self.unless_failed(|| self.go_on(*i, found)).map(drop))?;
+            .try_for_each(|(i, found)| self.of_run(*i, || self.go_on(*i, found)).map(drop))?;
         self.claim(&new)
     }
 
     /// Sends nothing for a run that somebody deleted.
-    fn leave_out(&self, i: usize, id: Option<String>) {
+    fn leave_out(&self, i: usize, id: &Option<String>) {
         self.deleted_runs.fetch_add(1, Ordering::Relaxed);
-        self.skip(i, id);
+        self.skip(i, deleted(id));
+        let known = self.plan.runs.get(i).and_then(|run| self.state.read(&run.key, &run.dir));
+        // A server that removes deleted runs for good does not have it later.
+        if let Some(mut known) = known.filter(|known| Some(&known.run_id) == id.as_ref()) {
+            known.is_deleted = true;
+            self.remote(i, |remote| remote.synced = known);
+        }
     }
 
     /// Whether a run was deleted in the MLflow store that it was imported from.
@@ -70,12 +77,17 @@ impl Export<'_> {
         self.plan.runs.get(i).is_some_and(|run| run.record.is_deleted)
     }
 
-    fn skip(&self, i: usize, id: Option<String>) {
+    fn skip(&self, i: usize, there: Counterpart) {
+        let is_unchanged = matches!(self.known.runs.get(&i), Some(There::Unchanged(_)));
         self.remote(i, |remote| {
             remote.is_left_out = true;
             remote.is_done = true;
+            remote.is_deleted = there.is_deleted;
+            remote.is_unchanged = is_unchanged;
             // Its children still name it as their parent, in case somebody restores it.
-            remote.id = id.unwrap_or_default();
+            remote.id = there.id.unwrap_or_default();
+            remote.artifact_uri = there.artifact_uri;
+            remote.tags.extend(there.models.map(|models| (tags::MODELS.to_owned(), models)));
         });
         self.begun.fetch_add(1, Ordering::Relaxed);
     }
@@ -185,8 +197,10 @@ impl Export<'_> {
             is_cut: true,
             ..Remote::default()
         };
-        let known = self.state.read(&run.key, &run.dir).filter(|synced| synced.run_id == id);
-        remote.synced = known.unwrap_or_default();
+        let mut known = run.keys().filter_map(|key| self.state.read(key, &run.dir));
+        remote.synced = known.find(|synced| synced.run_id == id).unwrap_or_default();
+        remote.synced.is_deleted = false;
+        remote.distrust(&found.metrics);
         let is_unknown = |key: &&String| !remote.synced.metrics.contains_key(*key);
         remote.unknown = found.metrics.keys().filter(is_unknown).cloned().collect();
         remote.last_points = found.metrics.clone();
@@ -309,17 +323,24 @@ impl Export<'_> {
             if is_new || status == status_there {
                 remote.synced.status = Some(status);
             }
-            remote.is_done = true;
+            remote.synced.is_sending = false;
+            // Otherwise, once its points have been checked.
+            remote.is_done = run.is_open(self.settings);
         });
         self.save_run(i);
         Ok(())
     }
 }
 
-/// The status of a run and its end time.
+/// A run that somebody deleted.
+fn deleted(id: &Option<String>) -> Counterpart {
+    Counterpart { id: id.clone(), is_deleted: true, ..Counterpart::default() }
+}
+
+/// The status of a run and its end time. Without an end, the time of an earlier one may still be there.
 fn status_text(status: Option<Status>, end: Option<i64>) -> String {
     let name = status.map(Status::name).unwrap_or_default().to_uppercase();
-    match end {
+    match end.filter(|_| status.is_some_and(Status::is_final)) {
         Some(end) => format!("{name}, ended at {end}"),
         None => name,
     }
