@@ -54,7 +54,7 @@ pub fn record(meta: &RunMeta, name: &str, metrics: &MetricNames) -> RunRecord {
 }
 
 /// The status that MLflow has for one. Its server ignores names that it does not have.
-pub fn status(status: Status) -> Status {
+pub(super) fn status(status: Status) -> Status {
     match status {
         Status::Pruned => Status::Killed,
         status => status,
