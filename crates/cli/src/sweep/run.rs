@@ -214,8 +214,8 @@ fn run_trial(
 /// Removes what is left of trials whose worker was killed right after it had recorded their end. Otherwise, somebody who
 /// wants such a trial to be run again would get the old end.
 fn forget_exits(worker: &Worker) -> Result<()> {
-    let ended = worker.trials()?.into_iter().filter(|trial| trial.has_ended());
-    ended.map(|trial| Exit::remove(&worker.dir().join(trial.name))).collect()
+    let mut ended = worker.trials()?.into_iter().filter(|trial| trial.has_ended());
+    ended.try_for_each(|trial| Exit::remove(&worker.dir().join(trial.name)))
 }
 
 /// What is to be recorded of a trial.
