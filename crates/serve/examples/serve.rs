@@ -10,6 +10,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let page = Page::open(&find_page().ok_or("TensorBoard's page was not found")?)?;
     let server = Server::new([Source::new(logdir)]).port(0).bind(page)?;
     println!("http://{}/", server.address());
-    server.serve();
+    server.serve()?;
     Ok(())
 }
