@@ -99,3 +99,22 @@ fn values_are_exact_and_all_points_are_there_on_request() {
     assert!((2..=10).contains(&few.len()), "{few:?}");
     assert!(few.iter().any(|point| point[1] == 1234), "{few:?}");
 }
+
+#[test]
+fn the_number_of_histograms_is_that_of_the_user() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = SummaryWriter::create(dir.path()).unwrap();
+    for step in 0..100 {
+        writer.add_histogram("weights", [0.0, 1.0], step).unwrap();
+    }
+    writer.close().unwrap();
+    let lens = |options: &[&str]| {
+        let serve = Serve::start(dir.path(), options);
+        ["histograms/histograms", "distributions/distributions"].map(|route| {
+            let answer = serve.json(&format!("/data/plugin/{route}?run=.&tag=weights"));
+            answer.as_array().unwrap().len()
+        })
+    };
+    assert_eq!(lens(&[]), [51, 100]);
+    assert_eq!(lens(&["--samples", "histograms=7"]), [7, 7]);
+}

@@ -104,3 +104,16 @@ pub(super) fn descriptions<'a>(runs: &'a Runs, plugin: &str) -> BTreeMap<&'a str
     let html = |(tag, texts)| (tag, markdown::to_safe_html(&combine(texts)));
     by_tag.into_iter().map(html).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_description_is_made_once() {
+        let texts = Descriptions::default();
+        let [one, same, other] = ["**a**", "**a**", "b"].map(|text| texts.html(text));
+        assert!(Rc::ptr_eq(&one, &same));
+        assert_eq!((&*one, &*other), ("<p><strong>a</strong></p>", "<p>b</p>"));
+    }
+}

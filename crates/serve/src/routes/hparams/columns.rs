@@ -278,7 +278,48 @@ fn group_of(sessions: &HashSet<&str>, run: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use tbx::summary::hparams::{Experiment, MetricInfo};
+    use tbx::{Hparams, LoadOptions, SummaryWriter};
+
     use super::*;
+    use crate::state::{Samples, Source, State, Watcher};
+
+    fn columns(path: &std::path::Path) -> Columns {
+        let state = State::new(Samples::new());
+        let mut watcher = Watcher::new(&[Source::new(path)], &LoadOptions::new()).unwrap();
+        watcher.finish(&state, &mut drop);
+        Columns::of(&state.runs(), true)
+    }
+
+    #[test]
+    fn declared_metrics_need_no_hyperparameters() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = SummaryWriter::create(dir.path()).unwrap();
+        writer.add_scalar("loss", 0.5, 0).unwrap();
+        writer.flush().unwrap();
+        assert_eq!(columns(dir.path()).metric_infos.len(), 0);
+        let experiment = Experiment::new().metric(MetricInfo::new("loss"));
+        writer.add_hparams_config(&experiment).unwrap();
+        writer.close().unwrap();
+        assert_eq!(columns(dir.path()).metric_infos.len(), 1);
+    }
+
+    #[test]
+    fn numbers_among_texts_are_written_as_python_does() {
+        let dir = tempfile::tempdir().unwrap();
+        for (run, rate) in [("a", Some(1e-5)), ("b", Some(1e16)), ("c", None)] {
+            let writer = SummaryWriter::create(dir.path().join(run)).unwrap();
+            let hparams = match rate {
+                Some(rate) => Hparams::new().with("rate", rate),
+                None => Hparams::new().with("rate", "auto"),
+            };
+            writer.add_hparams(hparams, []).unwrap();
+            writer.close().unwrap();
+        }
+        let columns = serde_json::to_value(columns(dir.path())).unwrap();
+        let domain = &columns["hparamInfos"][0]["domainDiscrete"];
+        assert_eq!(*domain, serde_json::json!(["1e+16", "1e-05", "auto"]));
+    }
 
     #[test]
     fn the_group_of_a_run_is_its_path_below_its_session() {
