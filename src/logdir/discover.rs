@@ -103,6 +103,22 @@ impl Logdir {
         Ok(logdir)
     }
 
+    /// The run `name` of the log directory `path`, and those below it. Nothing else in `path` is looked at.
+    #[doc(hidden)]
+    pub fn open_part(path: &Path, name: &str) -> Result<Self> {
+        let mut logdir = Self::empty(path);
+        let part = if name == "." { path.to_owned() } else { path.join(name) };
+        logdir.walk_in(&part, is_event_file, is_temporary).map_err(|error| failed(error, part))?;
+        Ok(logdir)
+    }
+
+    /// A log directory without runs, such as one that does not exist yet.
+    #[doc(hidden)]
+    pub fn empty(path: &Path) -> Self {
+        let (runs, issues) = (Vec::new(), Vec::new());
+        Self { path: path.to_owned(), runs, issues, several: Several::default() }
+    }
+
     /// The runs in a directory that is still being written, whose event files do not have their
     /// final names yet.
     #[doc(hidden)]
@@ -159,10 +175,21 @@ impl Logdir {
         is_wanted: fn(&OsStr) -> bool,
         is_left: fn(&OsStr) -> bool,
     ) -> io::Result<()> {
-        let root = Root::new(&self.path, Links::All)?;
+        let path = self.path.clone();
+        self.walk_in(&path, is_wanted, is_left)
+    }
+
+    /// Finds the runs in the directory `part` of this one.
+    fn walk_in(
+        &mut self,
+        part: &Path,
+        is_wanted: fn(&OsStr) -> bool,
+        is_left: fn(&OsStr) -> bool,
+    ) -> io::Result<()> {
+        let root = Root::new(part, Links::All)?;
         let mut directories = Directories::default();
         let mut again = Vec::new();
-        for found in root.walk(&self.path, is_left) {
+        for found in root.walk(part, is_left) {
             match found {
                 Found::File(path) => {
                     if let Some(name) = path.file_name().filter(|name| is_wanted(name)) {

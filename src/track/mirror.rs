@@ -1,13 +1,14 @@
 //! Threads that keep trackers up to date while a run is recorded.
 
+use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Result, failed};
 
 /// Maximum time that the end of a run waits for its mirrors.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,21 +19,33 @@ pub trait FollowRun: Send + Sync {
     /// `end` receives something or its sender is gone. Then the log is complete. The process may end before this
     /// returns, so what it does has to be safe at any time.
     fn follow_run(&self, logdir: &Path, run: &str, end: &Receiver<()>);
+
+    /// Called in the thread that ends the run `run`, when it no longer waits for [`follow_run`](Self::follow_run).
+    /// Default: does nothing.
+    fn is_late(&self, run: &str) {
+        let _ = run;
+    }
 }
 
 /// The threads of a run.
-#[derive(Debug)]
 pub(super) struct Mirrors {
     threads: Vec<Running>,
     /// The process that has the threads.
     process: u32,
 }
 
-#[derive(Debug)]
 struct Running {
+    mirror: Arc<dyn FollowRun>,
+    run: String,
     end: Sender<()>,
     /// Hangs up when the thread is done. Runs are used from several threads, and a receiver alone is not.
     ended: Mutex<Receiver<()>>,
+}
+
+impl fmt::Debug for Mirrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mirrors").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
 }
 
 impl Mirrors {
@@ -42,13 +55,16 @@ impl Mirrors {
         if mirrors.is_empty() {
             return Ok(Self { threads: Vec::new(), process });
         }
-        // The program may change its working directory.
-        let dir = std::path::absolute(dir).map_err(ErrorKind::from)?;
+        // The program may change its working directory, and may have named the directory by a link: the mirror and a
+        // later export have to find the same run.
+        let dir = dir.canonicalize().map_err(|error| failed(error, dir))?;
         let (logdir, run) = place(&dir);
         let start = |mirror: &Arc<dyn FollowRun>| {
             let (end, ends) = channel();
             let (ending, ended) = channel::<()>();
             let (mirror, logdir, run) = (mirror.clone(), logdir.clone(), run.clone());
+            let running =
+                Running { mirror: mirror.clone(), run: run.clone(), end, ended: Mutex::new(ended) };
             let work = move || {
                 // Dropped at the end, even after a panic.
                 let _ending = ending;
@@ -56,7 +72,7 @@ impl Mirrors {
             };
             let thread = thread::Builder::new().name("tbx mirror".into()).spawn(work);
             // It is not joined: a server that hangs must not keep the program.
-            thread.map(|_| Running { end, ended: Mutex::new(ended) }).map_err(ErrorKind::from)
+            thread.map(|_| running).map_err(ErrorKind::from)
         };
         let threads = mirrors.iter().map(start).collect::<Result<_, _>>()?;
         Ok(Self { threads, process })
@@ -75,7 +91,10 @@ impl Mirrors {
         }
         for thread in threads {
             let ended = thread.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
+            let left = until.saturating_duration_since(Instant::now());
+            if ended.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
+                thread.mirror.is_late(&thread.run);
+            }
         }
     }
 }
@@ -115,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_mirror_that_panics_does_not_stop_the_run() {
-        let mut mirrors = Mirrors::start(&[Arc::new(Panicking)], Path::new("a")).unwrap();
+        let mut mirrors = Mirrors::start(&[Arc::new(Panicking)], Path::new("src")).unwrap();
         let begun = Instant::now();
         mirrors.end();
         assert!(begun.elapsed() < PATIENCE);

@@ -164,6 +164,9 @@ impl Kept {
         let run = sent["run_id"].as_str().or(asked.query.get("run_id").map(String::as_str));
         let run = run.and_then(|id| id.strip_prefix("run")?.parse::<usize>().ok());
         let missing = ("404 Not Found", json!({ "error_code": "RESOURCE_DOES_NOT_EXIST" }));
+        if run.is_some_and(|run| run >= self.runs.len()) {
+            return missing;
+        }
         let json = match asked.path.strip_prefix(API).unwrap_or_default() {
             "experiments/get-by-name" => {
                 let name = &asked.query["experiment_name"];
@@ -269,13 +272,9 @@ impl Kept {
 impl KeptRun {
     /// The points of a metric, without duplicates.
     pub(super) fn points(&self, key: &str) -> Vec<Value> {
-        let mut points: Vec<Value> = Vec::new();
-        for point in self.metrics.iter().filter(|point| point["key"] == key) {
-            if !points.contains(point) {
-                points.push(point.clone());
-            }
-        }
-        points
+        let mut seen = std::collections::HashSet::new();
+        let of_key = self.metrics.iter().filter(|point| point["key"] == key);
+        of_key.filter(|point| seen.insert(point.to_string())).cloned().collect()
     }
 
     fn json(&self) -> Value {

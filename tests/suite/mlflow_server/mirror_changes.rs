@@ -3,10 +3,12 @@
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tbx::SummaryWriter;
 use tbx::meta::RunMeta;
+use tbx_runs::mirror::Mirror;
+use tbx_runs::trackers::mlflow::StateDir;
 
 use super::fake::{Fake, Fault, KeptRun};
 use super::mirror::{Mirroring, wait_until};
@@ -46,12 +48,17 @@ fn a_run_that_becomes_a_part_is_replaced() {
     write(&logs.join("exp/validation"), "epoch_loss", 0..3);
     wait_until("the whole run", || points(&server) == 8);
     let [run] = active(&server).try_into().unwrap_or_else(|_| panic!("one run"));
-    assert_eq!((run.points("train/epoch_loss").len(), run.points("validation/epoch_loss").len()), (5, 3));
+    assert_eq!(
+        (run.points("train/epoch_loss").len(), run.points("validation/epoch_loss").len()),
+        (5, 3)
+    );
     mirror.kill();
     // A mirror that was killed in between has left the first one.
     let second = Fake::start();
     let mirror = Mirroring::to(&logs, &second.uri(), &["--no-fold"]);
-    wait_until("two runs", || active(&second).iter().map(|run| run.metrics.len()).sum::<usize>() == 8);
+    wait_until("two runs", || {
+        active(&second).iter().map(|run| run.metrics.len()).sum::<usize>() == 8
+    });
     mirror.kill();
     let mirror = Mirroring::to(&logs, &second.uri(), &[]);
     wait_until("one run", || points(&second) == 8);
@@ -208,7 +215,7 @@ fn a_server_that_lost_points_or_a_whole_run_gets_them_again() {
 /// A store that appends what it gets, like MLflow's file store, has no point twice.
 #[test]
 fn a_mirror_that_was_killed_sends_no_point_twice() {
-    let (server, dir) = (Fake::start(), logs(60_000));
+    let (server, dir) = (Fake::start(), logs(20_000));
     let logs = dir.path().join("logs");
     server.fails(|path, _| match path.ends_with("log-batch") {
         true => Fault::Slow(Duration::from_millis(10)),
@@ -217,10 +224,110 @@ fn a_mirror_that_was_killed_sends_no_point_twice() {
     for _ in 0..3 {
         let before = points(&server);
         let mirror = Mirroring::to(&logs, &server.uri(), &[]);
-        wait_until("some points", || points(&server) > before + 3000);
+        wait_until("some points", || points(&server) > before + 2000);
         mirror.kill();
         thread::sleep(Duration::from_millis(50));
     }
     fine(Mirroring::to(&logs, &server.uri(), &["--until-finished"]).end());
-    assert_eq!(points(&server), 60_000);
+    assert_eq!(points(&server), 20_000);
+}
+
+/// A refusal of one run does not stop the others, and does not keep the mirror for ever.
+#[test]
+fn a_run_that_a_server_refuses_does_not_stop_the_others() {
+    let (server, dir) = (Fake::start(), logs(10));
+    let logs = dir.path().join("logs");
+    fs::create_dir(logs.join("a")).unwrap();
+    for name in ["a/refused", "z"] {
+        let run = quiet().create(logs.join(name)).unwrap();
+        run.add_scalar("loss", 0.5, 0).unwrap();
+        run.log_artifact_bytes("big.bin", b"1", None).unwrap();
+        run.finish().unwrap();
+    }
+    // The first file, whose run is the first one.
+    let mut refused = None;
+    server.fails(move |path, _| {
+        let run = path.strip_prefix("/api/2.0/mlflow-artifacts/artifacts/0/").unwrap_or_default();
+        let run = run.split('/').next().filter(|_| path.ends_with("big.bin"));
+        if run.is_some() && refused.is_none() {
+            refused = run.map(str::to_owned);
+        }
+        match run.is_some() && run == refused.as_deref() {
+            true => Fault::Status("413 Content Too Large", "", "<html>too large"),
+            false => Fault::None,
+        }
+    });
+    let (code, said) = Mirroring::to(&logs, &server.uri(), &["--until-finished"]).end();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.matches("is not complete").count() == 1 && said.contains("413"), "{said}");
+    let ended = active(&server).iter().filter(|run| run.info["status"] == "FINISHED").count();
+    assert_eq!((active(&server).len(), ended), (3, 2));
+}
+
+#[test]
+fn a_server_that_hangs_delays_one_run_for_a_short_time() {
+    let (server, dir) = (Fake::start(), tempfile::tempdir().unwrap());
+    server.fails(|_, _| Fault::Slow(Duration::from_secs(60)));
+    let begun = Instant::now();
+    for name in ["a", "b", "c", "d"] {
+        let mirror = Mirror::mlflow(server.uri()).every(Duration::from_millis(20));
+        let mirror = mirror.state(StateDir::At(dir.path().join("state"))).on_event(|_| {});
+        let run = quiet().mirror(mirror).create(dir.path().join("logs").join(name)).unwrap();
+        run.add_scalar("loss", 0.5, 0).unwrap();
+        run.finish().unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_second_mirror_of_the_same_logs_says_what_it_waits_for() {
+    let (server, dir) = (Fake::start(), logs(10));
+    let logs = dir.path().join("logs");
+    server.fails(|path, _| match path.ends_with("log-batch") {
+        true => Fault::Slow(Duration::from_secs(4)),
+        false => Fault::None,
+    });
+    let first = Mirroring::to(&logs, &server.uri(), &["--until-finished"]);
+    wait_until("a request", || {
+        server.asked().iter().any(|(asked, _)| asked.path.ends_with("log-batch"))
+    });
+    let second = Mirroring::to(&logs, &server.uri(), &["--until-finished"]);
+    let said = fine(second.end());
+    assert!(said.contains("waiting for it"), "{said}");
+    fine(first.end());
+    assert_eq!(points(&server), 10);
+}
+
+#[test]
+fn a_log_directory_that_is_missing_does_not_stop_the_others() {
+    let (server, dir) = (Fake::start(), logs(10));
+    let missing = dir.path().join("missing");
+    let args = [missing.to_str().unwrap(), "--until-finished"];
+    let said = fine(Mirroring::to(&dir.path().join("logs"), &server.uri(), &args).end());
+    assert!(said.contains("missing does not exist yet"), "{said}");
+    assert_eq!(points(&server), 10);
+}
+
+/// The program names the directory by a link, and other runs and files are next to it.
+#[cfg(unix)]
+#[test]
+fn a_program_mirrors_its_own_run_however_it_is_named() {
+    let (server, dir) = (Fake::start(), logs(10));
+    let logs = dir.path().join("logs");
+    fs::create_dir(logs.join("r7")).unwrap();
+    std::os::unix::fs::symlink("r7", logs.join("latest")).unwrap();
+    let mirror = Mirror::mlflow(server.uri()).every(Duration::from_millis(20));
+    let mirror = mirror.state(StateDir::At(dir.path().join("state")));
+    let run = quiet().mirror(mirror).create(logs.join("latest")).unwrap();
+    run.add_scalar("loss", 0.5, 0).unwrap();
+    run.finish().unwrap();
+    assert_eq!(points(&server), 1);
+    let tags = &active(&server)[0].tags;
+    assert_eq!(tags["mlflow.tbx.run"], "r7");
+}
+
+#[test]
+fn a_password_is_not_shown() {
+    let shown = format!("{:?}", Mirror::mlflow("http://user:secret@127.0.0.1:1"));
+    assert!(!shown.contains("secret"), "{shown}");
 }

@@ -26,6 +26,12 @@ type Points = Vec<(String, i64, i64)>;
 
 /// The address of the server, in the directory of the test.
 const URI: &str = "uri";
+/// The number of the program, the number of its run, and its first step.
+const TASK: &str = "task";
+/// Every so many programs, one resumes the run of the one before.
+const RESUMED: u32 = 4;
+/// Distance between the first steps of programs.
+const FAR: i64 = 1_000_000;
 /// Number of points between two flushes.
 const POINTS: i64 = 20;
 
@@ -35,14 +41,16 @@ const POINTS: i64 = 20;
 fn trains() {
     let dir = child::dir();
     let (logs, uri) = (dir.join("logs"), fs::read_to_string(dir.join(URI)).unwrap());
-    let number = fs::read_dir(&logs).map_or(0, |entries| entries.count());
-    let mut options = quiet().heartbeat(Duration::from_millis(200)).param("number", number as i64);
+    let task = fs::read_to_string(dir.join(TASK)).unwrap();
+    let task: Vec<i64> = task.split(' ').map(|number| number.parse().unwrap()).collect();
+    let [number, run, first] = task.try_into().unwrap();
+    let mut options = quiet().heartbeat(Duration::from_millis(200)).param("number", run);
     if number % 2 == 1 {
         let mirror = Mirror::mlflow(uri).state(StateDir::At(dir.join("state")));
         options = options.mirror(mirror.every(Duration::from_millis(50)).on_event(|_| {}));
     }
-    let run = options.create(logs.join(format!("run-{number:03}"))).unwrap();
-    for step in 0_i64.. {
+    let run = options.create(logs.join(name(run))).unwrap();
+    for step in first.. {
         run.add_scalar("loss", 1.0 / (step + 1) as f64, step).unwrap();
         run.add_scalar("rate", step as f64, step).unwrap();
         if step % POINTS == POINTS - 1 {
@@ -53,10 +61,14 @@ fn trains() {
     }
 }
 
+fn name(run: i64) -> String {
+    format!("run-{run:03}")
+}
+
 #[test]
 fn every_flushed_point_is_on_the_server_exactly_once_whatever_is_killed() {
     let Some(python) = python() else { return };
-    let rounds = env::var("TBX_TEST_KILLS").map_or(3, |text| text.parse::<u32>().unwrap());
+    let rounds = env::var("TBX_TEST_KILLS").map_or(4, |text| text.parse::<u32>().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let logs = dir.path().join("logs");
     fs::create_dir(&logs).unwrap();
@@ -66,9 +78,13 @@ fn every_flushed_point_is_on_the_server_exactly_once_whatever_is_killed() {
     let state = dir.path().join("state");
     let state = ["--state", state.to_str().unwrap()];
     let mut random = Mt64::new(7);
-    let mut flushed = BTreeMap::new();
+    let mut flushed: BTreeMap<String, Vec<(i64, i64)>> = BTreeMap::new();
+    let mut run = -1;
     let mut mirror = Mirroring::to(&logs, &uri, &state);
     for round in 0..rounds {
+        run += i64::from(round % RESUMED != RESUMED - 1);
+        let first = i64::from(round) * FAR;
+        fs::write(dir.path().join(TASK), format!("{round} {run} {first}")).unwrap();
         let mut program = Child::start("mlflow_server::mirror_killed::trains", dir.path());
         let mut last = program.next();
         // At a random moment: the first half second has the start of the run, with its claim and its first points.
@@ -87,7 +103,7 @@ fn every_flushed_point_is_on_the_server_exactly_once_whatever_is_killed() {
         }
         thread::sleep(Duration::from_millis(random.next_u64() % 200));
         last = program.kill().pop().or(last);
-        flushed.insert(format!("run-{round:03}"), last.unwrap());
+        flushed.entry(name(run)).or_default().push((first, last.unwrap()));
     }
     mirror.kill();
     let args = ["--until-finished", state[0], state[1]];
@@ -99,11 +115,12 @@ fn every_flushed_point_is_on_the_server_exactly_once_whatever_is_killed() {
     for (run, (status, points)) in &found {
         assert_eq!(status, "KILLED", "{run}");
         assert_eq!(points, &logged[run], "{run}");
-        let last = flushed[run];
-        for name in ["loss", "rate"] {
+        for (name, (first, last)) in
+            ["loss", "rate"].iter().flat_map(|n| flushed[run].iter().map(move |f| (n, f)))
+        {
             let steps = points.iter().filter(|(key, ..)| key == name).map(|(_, step, _)| *step);
-            let steps: Vec<i64> = steps.take_while(|step| *step <= last).collect();
-            assert_eq!(steps, (0..=last).collect::<Vec<_>>(), "{run}: {name}");
+            let steps: Vec<i64> = steps.filter(|step| (first..=last).contains(&step)).collect();
+            assert_eq!(steps, (*first..=*last).collect::<Vec<_>>(), "{run}: {name}");
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use tbx::track::OnnxModel;
 use tbx_runs::registry::Registry;
 
+use super::mirror::Mirroring;
 use super::real::{Server, python};
 use super::{export, fine, quiet};
 use crate::common::repository;
@@ -47,6 +50,45 @@ fn what_is_no_model_is_not_logged() {
     run.log_onnx_model("../model", &OnnxModel::new(repository(MODEL)), None).unwrap_err();
     run.finish().unwrap();
     assert!(!dir.path().join("run/artifacts").exists());
+}
+
+/// Rounds after the one that registered a version, and a version of a run that ended in an earlier round.
+#[test]
+fn a_mirror_keeps_the_aliases_that_it_set() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    let server = Server::start(python, dir.path(), &["--serve-artifacts"]);
+    let end = |name: &str, alias: &str| {
+        let run = quiet().create(logs.join(name)).unwrap();
+        run.log_artifact_bytes("model.bin", b"weights", None).unwrap();
+        run.finish().unwrap();
+        let registry = Registry::open(&logs);
+        let version = registry.register("clf", logs.join(name), "model.bin").unwrap();
+        registry.set_alias(&format!("clf/{}", version.version).parse().unwrap(), alias).unwrap();
+    };
+    end("first", "champion");
+    let open = quiet().create(logs.join("open")).unwrap();
+    open.add_scalar("loss", 0.5, 0).unwrap();
+    open.flush().unwrap();
+    let mirror = Mirroring::to(&logs, &server.uri(), &["--until-finished"]);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    end("second", "challenger");
+    open.finish().unwrap();
+    let said = fine(mirror.end());
+    assert!(!said.contains("not exported"), "{said}");
+    let ask = |alias: &str| {
+        let address = server.uri().replace("http://", "");
+        let mut stream = TcpStream::connect(&address).unwrap();
+        let path = format!("/api/2.0/mlflow/registered-models/alias?name=clf&alias={alias}");
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        let (_, body) = said.split_once("\r\n\r\n").unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        body["model_version"]["version"].as_str().unwrap_or_else(|| panic!("{said}")).to_owned()
+    };
+    assert_ne!(ask("champion"), ask("challenger"));
 }
 
 #[test]

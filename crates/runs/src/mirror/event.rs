@@ -12,6 +12,8 @@ use tbx::error::Error;
 pub enum MirrorEvent<'e> {
     /// The log directory does not exist yet. Said once, until it does.
     NoLogdir(&'e Path),
+    /// Another mirror or export of the same logs to the same server is running. Said once, until it has ended.
+    Busy(&'e Error),
     /// The server cannot be reached or is busy. Said once, until it answers.
     Away(&'e Error),
     /// The server answers again, and has everything.
@@ -26,6 +28,7 @@ impl fmt::Display for MirrorEvent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoLogdir(path) => write!(f, "{} does not exist yet; waiting", path.display()),
+            Self::Busy(error) => write!(f, "{error}; waiting for it"),
             Self::Away(error) => write!(f, "{error}; waiting until the server answers"),
             Self::Back => f.write_str("the server answers again"),
             Self::Sent(sent) => {
@@ -51,7 +54,7 @@ pub struct Mirrored {
     pub images: u64,
     /// Number of other files that were sent.
     pub files: u64,
-    /// Whether data was damaged, left out, or is missing on the server. The messages have the details.
+    /// Whether data was damaged or left out, or was missing on the server at the end. The messages have the details.
     pub has_losses: bool,
 }
 
@@ -66,7 +69,12 @@ pub(super) struct Sent {
     /// Number of runs that were new or written again.
     pub(super) changed_runs: usize,
     pub(super) messages: Vec<String>,
+    /// Whether data was damaged or left out.
     pub(super) has_losses: bool,
+    /// Whether the server lacks data that was sent.
+    pub(super) is_wrong: bool,
+    /// Why runs are not complete.
+    pub(super) failed: Vec<String>,
 }
 
 impl Sent {
@@ -81,13 +89,14 @@ impl Mirrored {
         self.points = self.points.saturating_add(sent.points);
         self.images = self.images.saturating_add(sent.images);
         self.files = self.files.saturating_add(sent.files);
-        self.has_losses |= sent.has_losses;
     }
 }
 
 /// The callback for events.
 #[derive(Clone, Default)]
-pub(super) struct OnEvent(Option<Arc<dyn Fn(MirrorEvent<'_>) + Send + Sync>>);
+pub(super) struct OnEvent(Option<Arc<Callback>>);
+
+type Callback = dyn Fn(MirrorEvent<'_>) + Send + Sync;
 
 impl OnEvent {
     pub(super) fn new(f: impl Fn(MirrorEvent<'_>) + Send + Sync + 'static) -> Self {

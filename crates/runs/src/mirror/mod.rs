@@ -4,6 +4,7 @@
 //! new is sent. The log is the only queue: while the server is away, nothing is kept in memory, and what a program that
 //! died did not send is found in the log by the next one.
 
+mod away;
 mod event;
 mod to;
 #[cfg(feature = "track")]
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 
+use self::away::Away;
 use self::event::OnEvent;
 pub use self::event::{MirrorEvent, Mirrored};
 use self::to::{Round, To};
@@ -29,12 +31,16 @@ use tbx::store;
 
 /// Maximum pause between two attempts to reach a server.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// A round that took long is followed by a pause that is this many times as long, at most [`MAX_PAUSE`].
+/// A round that took long is followed by a pause that is this many times as long.
 const REST: u32 = 4;
 /// All runs must have been unchanged for this long before a mirror ends by itself: the next run may begin.
 const QUIET: Duration = Duration::from_secs(10);
 /// Maximum number of messages that are remembered, to say each once.
 const MAX_SAID: usize = 10_000;
+/// Number of rounds after which a run that a server refuses no longer keeps a mirror from ending.
+const MAX_REFUSALS: u32 = 5;
+/// Maximum time for more attempts at the end of a run.
+const LAST: Duration = Duration::from_secs(8);
 
 /// Follows log directories and keeps a tracker up to date: new runs, points, images, parameters, statuses and ends.
 ///
@@ -59,7 +65,8 @@ const MAX_SAID: usize = 10_000;
 /// the newest histograms, are sent at the end of a run.
 ///
 /// While a server is away, the mirror waits and asks again, at least every 30 seconds. It needs memory for the names and
-/// metadata of all runs, and for the points of the runs that it reads at the moment: 20 bytes per point.
+/// metadata of all runs, and for the points of the runs that it reads at the moment: one run per thread, about 30 bytes
+/// per point, and 70 for a metric whose steps do not rise.
 ///
 /// With the feature `track`, it also runs in a thread of the program that trains: see `RunOptions::mirror` of `tbx`.
 #[derive(Debug, Clone)]
@@ -86,6 +93,11 @@ impl Mirror {
     #[cfg(feature = "wandb")]
     pub fn wandb(out: impl Into<PathBuf>) -> Self {
         Self::with(To::wandb(out.into()))
+    }
+
+    /// The address of the server, if there is one.
+    fn server(&self) -> Option<&str> {
+        self.to.server()
     }
 
     fn with(to: To) -> Self {
@@ -142,7 +154,7 @@ impl Mirror {
     }
 
     /// The time between two looks at the log directory. After a round that took long, the pause is longer, so that at
-    /// most a fifth of the time is spent, but at most 30 seconds. Default: 5 seconds.
+    /// most a fifth of the time is spent. Default: 5 seconds.
     #[must_use]
     pub fn every(self, interval: Duration) -> Self {
         Self { every: interval, ..self }
@@ -178,7 +190,8 @@ impl Mirror {
         Self { on_event: OnEvent::new(f), ..self }
     }
 
-    /// Mirrors the runs in `logdirs`, which need not exist yet. Without [`until_finished`](Self::until_finished), it
+    /// Mirrors the runs in `logdirs`, which need not exist yet. A run that the server refuses does not stop the others; it
+    /// is tried again. Without [`until_finished`](Self::until_finished), it
     /// returns only after an error.
     ///
     /// # Errors
@@ -187,19 +200,19 @@ impl Mirror {
     /// [`ErrorKind::Server`]: the server refuses a request for a reason that does not pass; otherwise as for an export.
     pub fn run(&self, logdirs: &[PathBuf], options: &LoadOptions) -> Result<Mirrored> {
         let (_going, never) = channel();
-        self.follow(logdirs, options, &never, None)
+        self.follow(&Place { logdirs, part: None }, options, &never, None)
     }
 
     /// Like [`run`](Self::run), until `end` says so or hangs up. Then there is a last round, unless the server is away.
     /// Logs are read with the threads of `pool`, otherwise with those of rayon's current pool.
     pub(crate) fn follow(
         &self,
-        logdirs: &[PathBuf],
+        place: &Place<'_>,
         options: &LoadOptions,
         end: &Receiver<()>,
         pool: Option<&ThreadPool>,
     ) -> Result<Mirrored> {
-        if let Some(url) = logdirs.iter().find(|path| store::is_url(path)) {
+        if let Some(url) = place.logdirs.iter().find(|path| store::is_url(path)) {
             let what = format!("{}: only a local log directory can be mirrored", url.display());
             return Err(Error::argument(what));
         }
@@ -210,35 +223,50 @@ impl Mirror {
             said: HashSet::new(),
             waits_for: None,
             has_failed: false,
+            has_losses: false,
+            has_worked: false,
         };
+        let mut refusals = 0;
         let mut pause = self.every;
         let mut since = Instant::now();
         let mut is_last = false;
         loop {
             let begun = Instant::now();
-            let progress = match pool {
-                Some(pool) => pool.install(|| mirroring.round(logdirs, options))?,
-                None => mirroring.round(logdirs, options)?,
+            let mut round = || match pool {
+                Some(pool) => pool.install(|| mirroring.round(place, options)),
+                None => mirroring.round(place, options),
             };
-            if is_last {
-                return Ok(mirroring.total);
+            let mut progress = round()?;
+            while is_last && matches!(progress, Step::Again | Step::Busy) && begun.elapsed() < LAST
+            {
+                progress = round()?;
             }
+            if is_last {
+                let is_complete = matches!(progress, Step::Changed | Step::Same | Step::Finished);
+                return Ok(mirroring.leave(is_complete));
+            }
+            refusals = if matches!(progress, Step::Refused { .. }) { refusals + 1 } else { 0 };
             match progress {
-                Step::Changed => since = Instant::now(),
+                Step::Changed | Step::Again => since = Instant::now(),
                 Step::Finished if self.until_finished && since.elapsed() >= self.quiet => {
                     return Ok(mirroring.total);
                 }
-                Step::Finished | Step::Same | Step::Away => {}
+                Step::Refused { has_ended: true }
+                    if self.until_finished && refusals >= MAX_REFUSALS =>
+                {
+                    return Ok(mirroring.total);
+                }
+                Step::Finished | Step::Same | Step::Away | Step::Busy | Step::Refused { .. } => {}
             }
             pause = match progress {
-                Step::Away => (pause * 2).min(MAX_PAUSE).max(self.every),
-                _ => (begun.elapsed() * REST).min(MAX_PAUSE).max(self.every),
+                Step::Away | Step::Refused { .. } => (pause * 2).min(MAX_PAUSE).max(self.every),
+                _ => (begun.elapsed() * REST).max(self.every),
             };
             match end.recv_timeout(pause) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => {
                     if progress == Step::Away {
-                        return Ok(mirroring.total);
+                        return Ok(mirroring.leave(false));
                     }
                     is_last = true;
                 }
@@ -258,6 +286,45 @@ enum Step {
     Finished,
     /// There is no server, or no log directory.
     Away,
+    /// Another job has the records of the same logs.
+    Busy,
+    /// Somebody may have changed what earlier rounds found.
+    Again,
+    /// A server refuses some of the runs.
+    Refused {
+        /// Whether all runs have ended, and nothing else is new.
+        has_ended: bool,
+    },
+}
+
+/// The log directories, and the only part of the first one that is looked at, if it is one run.
+pub(crate) struct Place<'p> {
+    pub(crate) logdirs: &'p [PathBuf],
+    pub(crate) part: Option<&'p str>,
+}
+
+impl Place<'_> {
+    /// Opens what exists. Returns the directories that do not.
+    fn open(&self) -> Result<(Option<Logdir>, Vec<&Path>)> {
+        if let (Some(part), [logdir]) = (self.part, self.logdirs) {
+            return Ok((Some(Logdir::open_part(logdir, part)?), Vec::new()));
+        }
+        let (mut all, mut missing) = (Vec::new(), Vec::new());
+        for path in self.logdirs {
+            match Logdir::open(path) {
+                Ok(logdir) => all.push(logdir),
+                Err(error) if is_missing(&error) && !path.exists() => {
+                    missing.push(path.as_path());
+                    // Names of runs depend on the number of log directories.
+                    all.push(Logdir::empty(path));
+                }
+                // A file vanished meanwhile.
+                Err(error) => return Err(error),
+            }
+        }
+        let is_any = missing.len() < all.len();
+        Ok((is_any.then(|| Logdir::all(all)).transpose()?, missing))
+    }
 }
 
 /// A mirror at work.
@@ -271,30 +338,58 @@ struct Mirroring<'m> {
     waits_for: Option<Waiting>,
     /// Whether the last round failed for a reason that may be a change by somebody else.
     has_failed: bool,
+    /// Whether data was damaged or left out.
+    has_losses: bool,
+    /// Whether a round was complete.
+    has_worked: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     Logs,
-    Server,
+    Job,
+    /// The server, with this status of a response, or 0.
+    Server(u16),
 }
 
 impl Mirroring<'_> {
-    fn round(&mut self, logdirs: &[PathBuf], options: &LoadOptions) -> Result<Step> {
-        let logdir = match Logdir::open_all(logdirs) {
-            Ok(logdir) => logdir,
-            Err(error) if is_missing(&error) => {
-                let path = logdirs.iter().find(|path| !path.exists());
-                let path = path.map(PathBuf::as_path).unwrap_or(Path::new(""));
-                self.wait(Waiting::Logs, MirrorEvent::NoLogdir(path));
-                return Ok(Step::Away);
-            }
-            Err(error) => return Err(error),
+    /// The end, with a message if the server lacks something.
+    fn leave(mut self, is_complete: bool) -> Mirrored {
+        if !is_complete {
+            self.say(
+                "the end of the run is not in the tracker; `tbx mirror` or `tbx export` sends it",
+            );
+        }
+        self.total
+    }
+
+    fn round(&mut self, place: &Place<'_>, options: &LoadOptions) -> Result<Step> {
+        let (logdir, missing) = place.open()?;
+        let Some(logdir) = logdir else {
+            let path = missing.first().copied().unwrap_or(Path::new(""));
+            self.wait(Waiting::Logs, MirrorEvent::NoLogdir(path));
+            return Ok(Step::Away);
         };
+        for path in missing {
+            self.say(&MirrorEvent::NoLogdir(path).to_string());
+        }
+        let away = Away::of(place.part.and(self.mirror.server()));
+        if away.is_known() {
+            return Ok(Step::Away);
+        }
         let sent = match self.round.run(&logdir, options) {
             Ok(sent) => sent,
-            Err(error) if is_away(&error) => {
-                self.wait(Waiting::Server, MirrorEvent::Away(&error));
+            Err(error) if is_busy(&error) => {
+                self.wait(Waiting::Job, MirrorEvent::Busy(&error));
+                return Ok(Step::Busy);
+            }
+            Err(error) if self.is_away(&error) => {
+                away.set(true);
+                let status = match error.kind() {
+                    ErrorKind::Server { status, .. } => *status,
+                    _ => 0,
+                };
+                self.wait(Waiting::Server(status), MirrorEvent::Away(&error));
                 return Ok(Step::Away);
             }
             // Somebody may have removed what earlier rounds found.
@@ -302,26 +397,44 @@ impl Mirroring<'_> {
                 self.has_failed = true;
                 self.say(&format!("{error}; trying once more"));
                 self.round.ask_again();
-                return Ok(Step::Changed);
+                return Ok(Step::Again);
             }
             Err(error) => return Err(error),
         };
-        self.has_failed = false;
-        if self.waits_for.take() == Some(Waiting::Server) {
+        away.set(false);
+        (self.has_failed, self.has_worked) = (false, true);
+        if matches!(self.waits_for.take(), Some(Waiting::Server(_))) {
             self.mirror.on_event.call(MirrorEvent::Back);
         }
         sent.messages.iter().for_each(|text| self.say(text));
         self.total.add(&sent);
+        // What was wrong may be right after another round.
+        self.has_losses |= sent.has_losses;
+        self.total.has_losses = self.has_losses || sent.is_wrong;
         let is_same = sent.is_same();
         if !is_same {
             self.mirror.on_event.call(MirrorEvent::Sent(&self.total));
         }
         let has_ended = sent.runs > 0 && sent.running == 0;
+        if !sent.failed.is_empty() {
+            return Ok(Step::Refused { has_ended: has_ended && is_same });
+        }
         Ok(match (is_same, has_ended) {
             (false, _) => Step::Changed,
             (true, true) => Step::Finished,
             (true, false) => Step::Same,
         })
+    }
+
+    /// Whether a server cannot be reached or is busy, so that the same request may succeed later.
+    fn is_away(&self, error: &Error) -> bool {
+        match error.kind() {
+            ErrorKind::Io(cause) => cause.kind() == std::io::ErrorKind::NotConnected,
+            ErrorKind::Server { status: 408 | 429 | 500.., .. } => true,
+            // The page of a proxy whose server is being replaced.
+            ErrorKind::Server { status: 404 | 405, code, .. } => self.has_worked && code.is_empty(),
+            _ => false,
+        }
     }
 
     /// Passes on a message, once.
@@ -343,11 +456,6 @@ fn is_missing(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// Whether a server cannot be reached or is busy, so that the same request may succeed later.
-fn is_away(error: &Error) -> bool {
-    match error.kind() {
-        ErrorKind::Io(cause) => cause.kind() == std::io::ErrorKind::NotConnected,
-        ErrorKind::Server { status, .. } => matches!(status, 408 | 429 | 500..),
-        _ => false,
-    }
+fn is_busy(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io(cause) if cause.kind() == std::io::ErrorKind::WouldBlock)
 }

@@ -1,5 +1,6 @@
 //! The trackers that a mirror keeps up to date.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,18 +12,35 @@ use crate::trackers::mlflow::{self, Client, ClientSettings, MlflowExport, Mlflow
 use crate::trackers::wandb::{self, WandbExport};
 use tbx::error::{Report, Result};
 use tbx::logdir::{LoadOptions, Logdir};
+#[cfg(feature = "mlflow")]
+use tbx::redact::address;
 
 /// Number of retries of a request before the server counts as away.
 #[cfg(feature = "mlflow")]
 const RETRIES: u32 = 2;
+/// Maximum time that a request from a program that trains waits for a response.
+#[cfg(all(feature = "mlflow", feature = "track"))]
+const IN_PROGRAM: Duration = Duration::from_secs(5);
 
 /// A tracker, and how runs become runs there.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum To {
     #[cfg(feature = "mlflow")]
-    Mlflow { uri: String, export: Box<MlflowExport> },
+    Mlflow { uri: String, export: Box<MlflowExport>, in_program: bool },
     #[cfg(feature = "wandb")]
     Wandb { out: PathBuf, export: Box<WandbExport> },
+}
+
+/// The address may have a password.
+impl fmt::Debug for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            #[cfg(feature = "mlflow")]
+            Self::Mlflow { uri, .. } => f.debug_tuple("Mlflow").field(&address(uri)).finish(),
+            #[cfg(feature = "wandb")]
+            Self::Wandb { out, .. } => f.debug_tuple("Wandb").field(out).finish(),
+        }
+    }
 }
 
 /// The same method of either export.
@@ -30,8 +48,8 @@ macro_rules! of_export {
     ($self:ident, $method:ident($value:expr)) => {
         match $self {
             #[cfg(feature = "mlflow")]
-            Self::Mlflow { uri, export } => {
-                Self::Mlflow { uri, export: Box::new(export.$method($value)) }
+            Self::Mlflow { uri, export, in_program } => {
+                Self::Mlflow { uri, export: Box::new(export.$method($value)), in_program }
             }
             #[cfg(feature = "wandb")]
             Self::Wandb { out, export } => {
@@ -44,7 +62,7 @@ macro_rules! of_export {
 impl To {
     #[cfg(feature = "mlflow")]
     pub(super) fn mlflow(uri: String) -> Self {
-        Self::Mlflow { uri, export: Box::new(MlflowExport::new().live(true)) }
+        Self::Mlflow { uri, export: Box::new(MlflowExport::new().live(true)), in_program: false }
     }
 
     #[cfg(feature = "wandb")]
@@ -55,8 +73,8 @@ impl To {
     pub(super) fn experiment(self, name: String) -> Self {
         match self {
             #[cfg(feature = "mlflow")]
-            Self::Mlflow { uri, export } => {
-                Self::Mlflow { uri, export: Box::new(export.experiment(name)) }
+            Self::Mlflow { uri, export, in_program } => {
+                Self::Mlflow { uri, export: Box::new(export.experiment(name)), in_program }
             }
             #[cfg(feature = "wandb")]
             Self::Wandb { out, export } => {
@@ -84,24 +102,37 @@ impl To {
     #[cfg(feature = "mlflow")]
     pub(super) fn state(self, state: StateDir) -> Self {
         match self {
-            Self::Mlflow { uri, export } => {
-                Self::Mlflow { uri, export: Box::new(export.state(state)) }
+            Self::Mlflow { uri, export, in_program } => {
+                Self::Mlflow { uri, export: Box::new(export.state(state)), in_program }
             }
             #[cfg(feature = "wandb")]
             other => other,
         }
     }
 
-    /// Number of parallel requests to a server.
+    /// For one run, in the program that records it: one request at a time, which may not take long.
     #[cfg(feature = "track")]
-    pub(super) fn one_request_at_a_time(self) -> Self {
+    pub(super) fn in_program(self) -> Self {
         match self {
             #[cfg(feature = "mlflow")]
-            Self::Mlflow { uri, export } => {
-                Self::Mlflow { uri, export: Box::new(export.connections(1)) }
+            Self::Mlflow { uri, export, .. } => {
+                let export = Box::new(export.connections(1).alone(true));
+                Self::Mlflow { uri, export, in_program: true }
             }
             #[cfg(feature = "wandb")]
-            other @ Self::Wandb { .. } => other,
+            Self::Wandb { out, export } => {
+                Self::Wandb { out, export: Box::new(export.alone(true)) }
+            }
+        }
+    }
+
+    /// The address of the server, if there is one.
+    pub(super) fn server(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "mlflow")]
+            Self::Mlflow { uri, .. } => Some(uri),
+            #[cfg(feature = "wandb")]
+            Self::Wandb { .. } => None,
         }
     }
 
@@ -109,8 +140,13 @@ impl To {
     pub(super) fn start(&self) -> Result<Round> {
         match self {
             #[cfg(feature = "mlflow")]
-            Self::Mlflow { uri, export } => {
-                let settings = ClientSettings::from_env(Some(uri))?.with_retries(RETRIES);
+            Self::Mlflow { uri, export, in_program } => {
+                let settings = ClientSettings::from_env(Some(uri))?;
+                let settings = match in_program {
+                    #[cfg(feature = "track")]
+                    true => settings.with_retries(0).with_timeout_up_to(IN_PROGRAM),
+                    _ => settings.with_retries(RETRIES),
+                };
                 let client = Box::new(Client::new(settings)?);
                 let memory = Box::new(mlflow::Memory::keeping());
                 Ok(Round::Mlflow { client, export: export.clone(), memory })
@@ -142,8 +178,16 @@ impl Round {
                 let done = export.repeat(logdir, options, target, memory)?;
                 let mut messages = messages(&done.report);
                 messages.extend(done.warnings.into_iter().chain(done.kept));
-                let has_losses = !done.report.is_lossless() || !done.wrong.is_empty();
+                let has_losses = !done.report.is_lossless();
+                let is_wrong = !done.wrong.is_empty() || !done.failed.is_empty();
                 messages.extend(done.wrong);
+                messages.extend(done.failed.iter().cloned());
+                if done.deleted_runs > 0 {
+                    messages.push(format!(
+                        "{} of the runs were deleted in MLflow and get nothing",
+                        done.deleted_runs
+                    ));
+                }
                 Ok(Sent {
                     runs: done.runs,
                     running: done.running_runs,
@@ -153,6 +197,8 @@ impl Round {
                     changed_runs: done.new_runs,
                     messages,
                     has_losses,
+                    is_wrong,
+                    failed: done.failed,
                 })
             }
             #[cfg(feature = "wandb")]
@@ -169,6 +215,8 @@ impl Round {
                     changed_runs: done.new_runs,
                     messages,
                     has_losses: !done.report.is_lossless(),
+                    is_wrong: false,
+                    failed: Vec::new(),
                 })
             }
         }

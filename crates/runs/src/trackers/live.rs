@@ -117,9 +117,8 @@ impl Ending {
             Writer::Unknown => self.is_recent(files, silence),
         };
         // The end of a session that was written together with its start is true of a log that has ended.
-        let is_last = |session: &Session| {
-            self.last.is_some_and(|last| last <= session.written + WITH_END)
-        };
+        let is_last =
+            |session: &Session| self.last.is_some_and(|last| last <= session.written + WITH_END);
         match self.session.filter(is_last) {
             _ if is_running => (Status::Running, None),
             Some(session) => session.says(),
@@ -381,7 +380,9 @@ mod tests {
     /// Lightning writes `hp_metric`, then the start and the end of the session, all before the training.
     #[test]
     fn an_end_that_was_written_together_with_its_start_ends_nothing() {
-        use tbx::summary::hparams::{Hparams, SessionEnd, SessionStatus, session_end, session_start};
+        use tbx::summary::hparams::{
+            Hparams, SessionEnd, SessionStatus, session_end, session_start,
+        };
 
         let dir = tempfile::tempdir().unwrap();
         let writer = tbx::SummaryWriter::create(dir.path()).unwrap();

@@ -262,6 +262,22 @@ impl Client {
         }
     }
 
+    /// Like [`try_post`](Self::try_post), for a request that not every server executes only once: `is_done` checks
+    /// before a retry whether the first attempt succeeded.
+    pub(crate) fn try_post_once(
+        &self,
+        path: &str,
+        json: &Value,
+        is_done: &dyn Fn() -> Result<bool>,
+    ) -> Result<Result<(), Refused>> {
+        let full = format!("{API}{path}");
+        let heard = || Ok(is_done()?.then(Vec::new));
+        match self.ask(&full, &self.posting(json), &self.answer(), &heard)? {
+            Answer::Fine(_) => Ok(Ok(())),
+            Answer::Refused(refused) => Ok(Err(refused)),
+        }
+    }
+
     fn posting(&self, json: &Value) -> impl Fn(&str) -> Result<Response<Body>, ureq::Error> {
         let body = json.to_string();
         move |url| {

@@ -112,6 +112,12 @@ impl ClientSettings {
         Self { retries, ..self }
     }
 
+    /// The same with a timeout of at most `timeout`.
+    #[cfg(feature = "track")]
+    pub(crate) fn with_timeout_up_to(self, timeout: Duration) -> Self {
+        Self { timeout: self.timeout.min(timeout), ..self }
+    }
+
     /// Checks that values are valid in headers: a line break from a file, for example, is not.
     fn check_headers(&self) -> Result<()> {
         let token = match &self.auth {

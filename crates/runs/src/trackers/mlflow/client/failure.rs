@@ -61,9 +61,8 @@ impl Client {
         match error {
             // A response that exceeds a limit would do so again.
             ureq::Error::Io(error) if spent(error).is_some() => true,
+            ureq::Error::Io(error) if is_local(error) => true,
             ureq::Error::Io(error) => match error.kind() {
-                // A file that cannot be read.
-                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => true,
                 io::ErrorKind::ConnectionRefused => !self.has_answered.load(Ordering::Relaxed),
                 _ => false,
             },
@@ -108,7 +107,17 @@ impl Client {
             ureq::Error::Io(error) => error.to_string(),
             error => error.to_string(),
         };
-        self.failed_as(io::ErrorKind::NotConnected, path, format!("{what}; {advice}"))
+        // The server may be reached later, but a bad certificate, a response that is too long and a local file that cannot
+        // be read stay that way.
+        let kind = match error {
+            ureq::Error::Io(error) if spent(error).is_some() => io::ErrorKind::InvalidData,
+            ureq::Error::Io(error) if is_local(error) => error.kind(),
+            ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::BadUri(_) => {
+                io::ErrorKind::InvalidData
+            }
+            _ => io::ErrorKind::NotConnected,
+        };
+        self.failed_as(kind, path, format!("{what}; {advice}"))
     }
 
     pub(crate) fn refused(&self, path: &str, refused: Refused) -> Error {
@@ -141,6 +150,11 @@ impl Client {
     pub(super) fn url(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("{}{path}", self.settings.uri))
     }
+}
+
+/// Whether an error is about a file that is sent.
+fn is_local(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
 }
 
 /// The limit that an error is about, if any.

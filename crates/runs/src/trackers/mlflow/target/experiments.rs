@@ -1,13 +1,20 @@
 //! Finds the experiments that are described by files of a logdir.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::MAIN_SEPARATOR;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::MlflowExport;
 use crate::trackers::mlflow::{MetricNames, StoreKind, Tags, tags};
 use tbx::error::{Effect, Issue, Report};
 use tbx::logdir::{Directories, Logdir};
 use tbx::meta::ExperimentMeta;
+
+/// The directories of runs and those above them.
+fn above_runs(logdir: &Logdir, root: &Path) -> Vec<PathBuf> {
+    let above = logdir.runs().iter().flat_map(|run| run.path.ancestors());
+    let above: BTreeSet<&Path> = above.filter(|dir| dir.starts_with(root)).collect();
+    above.into_iter().map(Path::to_owned).collect()
+}
 
 /// The experiments of a logdir.
 #[derive(Debug, Default)]
@@ -19,8 +26,13 @@ pub(super) struct Experiments {
 }
 
 impl Experiments {
-    /// Reads each `tbx.experiment.json` at and below `logdir`.
-    pub(super) fn find(logdir: &Logdir, store: StoreKind, report: &mut Report) -> Self {
+    /// Reads each `tbx.experiment.json` at and below `logdir`, or only those above its runs.
+    pub(super) fn find(
+        logdir: &Logdir,
+        settings: &MlflowExport,
+        store: StoreKind,
+        report: &mut Report,
+    ) -> Self {
         let mut all = Self::default();
         let mut skip = |error: tbx::error::Error| {
             let location = error.location().clone();
@@ -29,7 +41,11 @@ impl Experiments {
         };
         for root in logdir.paths() {
             // Directories that cannot be read were reported when the runs were found.
-            for dir in Directories::with(ExperimentMeta::FILE, root).found {
+            let dirs = match settings.is_alone {
+                true => above_runs(logdir, root),
+                false => Directories::with(ExperimentMeta::FILE, root).found,
+            };
+            for dir in dirs {
                 match ExperimentMeta::read(&dir) {
                     Ok(Some(meta)) if !meta.name.is_empty() => {
                         let below = dir.strip_prefix(root).unwrap_or(&dir).to_string_lossy();

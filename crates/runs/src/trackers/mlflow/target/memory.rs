@@ -80,8 +80,16 @@ impl Memory {
     /// Whether there is nothing new in a run.
     pub(super) fn is_unchanged(&self, run: &Planned) -> bool {
         let done = self.done.get(&run.key);
+        // Its `tbx.json`, which changes with each heartbeat, is sent at its end.
+        let has_same_files = |done: &Done| match run.has_ended() {
+            true => done.stamps == run.stamps,
+            false => {
+                let mut stamps = done.stamps.iter().zip(&run.stamps);
+                done.stamps.len() == run.stamps.len() && stamps.all(|(a, b)| a.has_same_log(b))
+            }
+        };
         self.read.is_kept()
-            && done.is_some_and(|done| done.record == run.record && done.stamps == run.stamps)
+            && done.is_some_and(|done| done.record == run.record && has_same_files(done))
     }
 
     /// Keeps what was found on the server.

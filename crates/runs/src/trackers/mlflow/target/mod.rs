@@ -66,7 +66,7 @@ pub struct MlflowExport {
     state: StateDir,
     silence: Duration,
     is_live: bool,
-    models: bool,
+    is_alone: bool,
     on_progress: OnProgress,
 }
 
@@ -125,7 +125,7 @@ impl MlflowExport {
             state: StateDir::User,
             silence: SILENCE,
             is_live: false,
-            models: true,
+            is_alone: false,
             on_progress: OnProgress::default(),
         }
     }
@@ -221,11 +221,12 @@ impl MlflowExport {
         Self { is_live, ..self }
     }
 
-    /// Whether registered models are exported with the artifacts. Default: true.
+    /// Whether the runs are not all of the log directory. Then nothing next to them is looked for, and registered models
+    /// are not exported. Default: false.
     #[cfg(feature = "track")]
     #[must_use]
-    pub(crate) fn models(self, models: bool) -> Self {
-        Self { models, ..self }
+    pub(crate) fn alone(self, is_alone: bool) -> Self {
+        Self { is_alone, ..self }
     }
 
     /// Calls `f` with the progress of the job, from any thread.

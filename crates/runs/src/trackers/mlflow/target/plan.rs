@@ -100,6 +100,22 @@ pub(super) struct Found {
     kinds: BTreeMap<Kind, u64>,
     files: Vec<PathBuf>,
     ending: Ending,
+    /// Time of its first event, in seconds since the Unix epoch.
+    first: Option<f64>,
+}
+
+impl Found {
+    /// The same log with another `tbx.json`; `None` if the whole log has to be read.
+    fn with_meta(&self, meta: &RunMeta) -> Option<Self> {
+        if self.meta.schema.is_empty() || self.meta.id != meta.id {
+            return None;
+        }
+        let mut meta = meta.clone();
+        for (name, value) in &self.meta.params {
+            meta.params.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Some(Self { meta, ..self.clone() })
+    }
 }
 
 impl Plan {
@@ -114,7 +130,7 @@ impl Plan {
         let options = options.clone().with_run_meta().payloads(Payloads::Placed);
         let names = TagNames::default();
         let (mut directories, mut report) =
-            read.map(logdir, &options, |run| found_in(run, &names))?;
+            read.map(logdir, &options, |run| found_in(run, &names), Found::with_meta)?;
         for run in without_logs(logdir, &options) {
             let (directory, issues) = found_in(&run, &names)?;
             directories.push(directory);
@@ -140,7 +156,7 @@ impl Plan {
             runs.iter_mut().for_each(|run| run.stamps = read.stamp(&run.directories));
         }
         let default = |run: &str| name_of(logdir.path_of(run));
-        let mut experiments = Experiments::find(logdir, store, &mut report);
+        let mut experiments = Experiments::find(logdir, settings, store, &mut report);
         name(&mut runs, settings, &default, &experiments, store);
         let mut left = Vec::new();
         left.extend(experiments.choose(settings, runs.iter().map(|run| &*run.experiment)));
@@ -148,7 +164,7 @@ impl Plan {
         let places: HashMap<_, _> =
             runs.iter().enumerate().map(|(i, run)| (run.name.clone(), i)).collect();
         let replaced = replaced(&runs, &places, &parts, &parted);
-        let models = match settings.artifacts && settings.models {
+        let models = match settings.artifacts && !settings.is_alone {
             true => models::plan(logdir, &places, &mut left, &mut report),
             false => Vec::new(),
         };
@@ -220,13 +236,14 @@ fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<tbx::error::Issue
     }
     let files = run.files.iter().map(|file| file.path.clone()).collect();
     let dir = run.path.clone();
-    Ok((Found { row, directory, meta, dir, kinds, files, ending }, issues))
+    let first = run.start_time;
+    Ok((Found { row, directory, meta, dir, kinds, files, ending, first }, issues))
 }
 
 /// One run for each directory that is not a part of another, with all of its parts.
 fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
     let mut runs: BTreeMap<String, Planned> = BTreeMap::new();
-    for Found { row, meta, dir, kinds, files, ending, .. } in directories {
+    for Found { row, meta, dir, kinds, files, ending, first, .. } in directories {
         let (name, _) = parts.place(&row.name, "");
         let is_part = name != row.name;
         let run = runs.entry(name.clone()).or_insert_with(|| Planned::new(&name, logdir));
@@ -242,6 +259,7 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
         }
         run.files.extend(files);
         run.ending.join(&ending);
+        run.first = run.first.into_iter().chain(first.map(milliseconds)).min();
         let was = std::mem::take(&mut run.meta);
         let (mut own, other) = if is_part { (was, meta) } else { (meta, was) };
         for (name, value) in other.params {
@@ -346,11 +364,11 @@ fn name(
             keys.insert(run.key.clone());
         } else if run.meta.id.is_some() || start.is_some() {
             let plain = RunMeta::default();
-            let earlier = [None, start].map(|start| run_key(&plain, &run.experiment, &run.name, start));
+            let earlier =
+                [start, None].map(|start| run_key(&plain, &run.experiment, &run.name, start));
             run.earlier_keys = earlier.into_iter().filter(|key| *key != run.key).collect();
             run.earlier_keys.dedup();
         }
-        run.first = run.record.start_time;
         let mut names = MetricNames::new(store, run.metrics.keys().map(String::as_str));
         for (tag, key) in &mut run.metrics {
             *key = names.get(tag);

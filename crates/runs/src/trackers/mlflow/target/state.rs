@@ -10,13 +10,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use tbx::error::Result;
+use tbx::error::{Result, failed};
 use tbx::replace::{Lock, replace};
 use tbx::safe_name;
 use tbx::store::{self, Links};
@@ -149,16 +149,22 @@ pub(super) type Models = BTreeMap<String, BTreeSet<u32>>;
 
 impl State {
     /// Opens the records of what the server at `uri` has of the runs of `logdirs`. Waits until no
-    /// other export of them to that server is running; calls `waiting` if there is one.
+    /// other export of them to that server is running, at most for `patience`; calls `waiting` if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io) with the kind `WouldBlock`: the other export is still running.
     pub(super) fn open(
         place: &StateDir,
         logdirs: &[&Path],
         uri: &str,
+        patience: Option<Duration>,
         mut waiting: impl FnMut(),
-    ) -> Self {
+    ) -> Result<Self> {
+        let begun = Instant::now();
         let uri = uri.to_owned();
         let none = Self { uri: uri.clone(), ..Self::default() };
-        let Some(base) = place.path() else { return none };
+        let Some(base) = place.path() else { return Ok(none) };
         let real = |logdir: &Path| match store::is_url(logdir) {
             true => logdir.to_owned(),
             false => logdir.canonicalize().unwrap_or_else(|_| logdir.to_owned()),
@@ -169,13 +175,18 @@ impl State {
         let dir = base.join("mlflow").join(name);
         // A directory that cannot be written is not an error: the export asks the server instead.
         if fs::create_dir_all(&dir).is_err() {
-            return none;
+            return Ok(none);
         }
         let about = dir.join(ABOUT);
         let lock = loop {
             match Lock::take(&about) {
                 Ok(lock) => break Some(lock),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => waiting(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if patience.is_some_and(|patience| begun.elapsed() >= patience) {
+                        return Err(failed(error, &about));
+                    }
+                    waiting();
+                }
                 Err(_) => break None,
             }
             thread::sleep(LOOK_EVERY);
@@ -183,7 +194,7 @@ impl State {
         if !about.exists() {
             let _ = write(&about, &About { schema: SCHEMA.into(), logdir, uri: uri.clone() });
         }
-        Self { dir: Some(dir), uri, lock }
+        Ok(Self { dir: Some(dir), uri, lock })
     }
 
     /// A text that differs from that of every concurrent export; `None` if that is unknown.

@@ -1,6 +1,6 @@
 //! What a job that repeats an export keeps from one time to the next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::plan::{Found, Plan, Planned};
 use crate::trackers::reread::{Reread, Stamp};
@@ -15,18 +15,22 @@ pub(crate) struct Memory {
 }
 
 /// What decides about the content of a directory.
-#[derive(PartialEq)]
 struct Done {
     meta: RunMeta,
     status: Option<Status>,
     end: f64,
     stamps: Vec<Stamp>,
+    /// The names of its directories in the log directory.
+    directories: Vec<String>,
 }
 
 impl Done {
     fn of(run: &Planned) -> Self {
-        let (meta, stamps) = (run.meta.clone(), run.stamps.clone());
-        Self { meta, status: run.status, end: run.end, stamps }
+        let mut meta = run.meta.clone();
+        // A heartbeat is nothing new.
+        (meta.process, meta.updated_at) = (None, None);
+        let (stamps, directories) = (run.stamps.clone(), run.directories.clone());
+        Self { meta, status: run.status, end: run.end, stamps, directories }
     }
 }
 
@@ -43,7 +47,30 @@ impl Memory {
 
     /// Whether the directory of a run has everything.
     pub(super) fn is_unchanged(&self, run: &Planned) -> bool {
-        self.read.is_kept() && self.done.get(&run.names.id) == Some(&Done::of(run))
+        let now = Done::of(run);
+        let is_same = |done: &Done| {
+            let is_open = run.status.is_some_and(|status| !status.is_final());
+            let same_log = |(a, b): (&Stamp, &Stamp)| a.has_same_log(b);
+            // `tbx.json` changes with each heartbeat.
+            let has_same_logs = is_open
+                && done.stamps.len() == now.stamps.len()
+                && done.stamps.iter().zip(&now.stamps).all(same_log);
+            (&done.meta, done.status, &done.directories)
+                == (&now.meta, now.status, &now.directories)
+                && done.end == now.end
+                && (has_same_logs || done.stamps == now.stamps)
+        };
+        self.read.is_kept() && self.done.get(&run.names.id).is_some_and(is_same)
+    }
+
+    /// The ids of runs that were written and whose directories now belong to other runs: they have become parts of a
+    /// run, or the log has told its id.
+    pub(super) fn replaced(&self, plan: &Plan) -> Vec<&str> {
+        let ids: HashSet<&str> = plan.runs.iter().map(|run| run.names.id.as_str()).collect();
+        let all: HashSet<&String> = plan.runs.iter().flat_map(|run| &run.directories).collect();
+        let gone = self.done.iter().filter(|(id, _)| !ids.contains(id.as_str()));
+        let gone = gone.filter(|(_, done)| done.directories.iter().all(|name| all.contains(name)));
+        gone.map(|(id, _)| id.as_str()).collect()
     }
 
     /// Keeps what was written.

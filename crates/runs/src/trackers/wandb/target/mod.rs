@@ -30,6 +30,7 @@ use crate::table::{Folding, Sampling};
 use crate::trackers::live::SILENCE;
 use tbx::error::{Error, Issue, Report, Result};
 use tbx::logdir::{LoadOptions, Logdir};
+use tbx::replace::disk;
 use tbx::store;
 use tbx::summary::Kind;
 
@@ -60,6 +61,7 @@ pub struct WandbExport {
     overwrite: bool,
     silence: Duration,
     is_live: bool,
+    is_alone: bool,
     on_progress: OnProgress,
 }
 
@@ -82,6 +84,7 @@ impl WandbExport {
             overwrite: false,
             silence: SILENCE,
             is_live: false,
+            is_alone: false,
             on_progress: OnProgress::default(),
         }
     }
@@ -141,6 +144,13 @@ impl WandbExport {
     #[must_use]
     pub(crate) fn live(self, is_live: bool) -> Self {
         Self { is_live, overwrite: self.overwrite || is_live, ..self }
+    }
+
+    /// Whether the runs are not all of the log directory. Then registered models are not exported. Default: false.
+    #[cfg(feature = "track")]
+    #[must_use]
+    pub(crate) fn alone(self, is_alone: bool) -> Self {
+        Self { is_alone, ..self }
     }
 
     /// Calls `f` with the progress of the job, from any thread.
@@ -212,6 +222,17 @@ impl WandbExport {
             .collect::<Result<_>>()?;
         done.unchanged_runs = plan.runs.len() - changed.len();
         all.into_iter().for_each(|run| done.add(run));
+        for id in memory.replaced(&plan) {
+            if let [there] = existing.of(id)
+                && existing::is_ours(there, id)
+            {
+                disk::remove_dir_all(there).map_err(|error| tbx::error::failed(error, there))?;
+                done.warnings.push(format!(
+                    "{} is removed, because its data is now in the directory of another run",
+                    there.display()
+                ));
+            }
+        }
         memory.learn(&plan);
         done.report.sort();
         Ok(done)

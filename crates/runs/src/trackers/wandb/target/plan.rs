@@ -45,6 +45,8 @@ pub(super) struct Planned {
     pub(super) status: Option<Status>,
     /// Seconds since the Unix epoch.
     pub(super) start: f64,
+    /// Time of the first event.
+    first: Option<f64>,
     pub(super) end: f64,
     /// The names of the directories that it consists of.
     pub(super) directories: Vec<String>,
@@ -67,6 +69,22 @@ pub(super) struct Found {
     kinds: BTreeMap<Kind, u64>,
     files: Vec<PathBuf>,
     ending: Ending,
+    /// Time of its first event, in seconds since the Unix epoch.
+    first: Option<f64>,
+}
+
+impl Found {
+    /// The same log with another `tbx.json`; `None` if the whole log has to be read.
+    fn with_meta(&self, meta: &RunMeta) -> Option<Self> {
+        if self.meta.schema.is_empty() || self.meta.id != meta.id {
+            return None;
+        }
+        let mut meta = meta.clone();
+        for (name, value) in &self.meta.params {
+            meta.params.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        Some(Self { meta, ..self.clone() })
+    }
 }
 
 impl Plan {
@@ -80,7 +98,7 @@ impl Plan {
         let options = options.clone().with_run_meta().payloads(Payloads::Placed);
         let names = TagNames::default();
         let (mut directories, mut report) =
-            read.map(logdir, &options, |run| found_in(run, &names))?;
+            read.map(logdir, &options, |run| found_in(run, &names), Found::with_meta)?;
         for run in without_logs(logdir, &options) {
             let (directory, issues) = found_in(&run, &names)?;
             directories.push(directory);
@@ -104,7 +122,7 @@ impl Plan {
             run.left_out.retain(|kind, _| !is_metadata(*kind) && !settings.takes(*kind));
         }
         let mut left = Vec::new();
-        let models = match settings.artifacts {
+        let models = match settings.artifacts && !settings.is_alone {
             true => {
                 let names = runs.iter().map(|run| run.name.as_str()).collect();
                 models::of(logdir, &names, &mut left, &mut report)
@@ -132,13 +150,14 @@ fn found_in(run: &Run, names: &TagNames) -> Result<(Found, Vec<Issue>)> {
     }
     let files = run.files.iter().map(|file| file.path.clone()).collect();
     let dir = run.path.clone();
-    Ok((Found { row, directory, meta, dir, kinds, files, ending }, issues))
+    let first = run.start_time;
+    Ok((Found { row, directory, meta, dir, kinds, files, ending, first }, issues))
 }
 
 /// One run for each directory that is not a part of another, with all of its parts.
 fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned> {
     let mut runs: BTreeMap<String, (Planned, [Option<f64>; 2])> = BTreeMap::new();
-    for Found { row, meta, dir, kinds, files, ending, .. } in directories {
+    for Found { row, meta, dir, kinds, files, ending, first, .. } in directories {
         let name = parts.run_of(&row.name);
         let is_part = name != row.name;
         let new = || Planned {
@@ -153,6 +172,8 @@ fn merged(directories: Vec<Found>, parts: &Parts, logdir: &Path) -> Vec<Planned>
         run.directories.push(row.name);
         run.files.extend(files);
         run.ending.join(&ending);
+        let firsts = run.first.into_iter().chain(first);
+        run.first = firsts.filter(|time| time.is_finite()).reduce(f64::min);
         for (kind, count) in kinds {
             *run.left_out.entry(kind).or_default() += count;
         }
@@ -224,7 +245,9 @@ fn name(runs: &mut [Planned], settings: &WandbExport, logdir: &Logdir, report: &
         let experiment = experiment.or_else(|| up.find_map(|i| experiments.get(i).cloned()?));
         let experiment = experiment.unwrap_or_else(|| name_of(logdir.path_of(&run.name)));
         // The same in each export of the same log, wherever it is.
-        let place = format!("{experiment}\0{}\0{}", run.name, run.start);
+        // The start time of an `hparams` session may be in the log long after its first points.
+        let start = run.first.unwrap_or(run.start);
+        let place = format!("{experiment}\0{}\0{}", run.name, start);
         let mut id = identity::run_id(&run.meta, &place);
         if !taken.insert(id.clone()) {
             // A copy of another run's directory.

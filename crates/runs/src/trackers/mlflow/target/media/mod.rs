@@ -151,7 +151,8 @@ pub(super) fn each(
                     Ok((files, value)) => {
                         // Damage is reported each time.
                         is_whole &= !damage(plan, &mut skipped, &reader, series, i, &value)?;
-                        let sent = (tag.clone(), Sent { count: i + 1, last: (step, at), max: None });
+                        let sent =
+                            (tag.clone(), Sent { count: i + 1, last: (step, at), max: None });
                         f(Exhibit { kind, place, files, sent: is_whole.then_some(sent) })?;
                     }
                     Err(error) => {

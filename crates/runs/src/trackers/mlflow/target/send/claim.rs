@@ -48,9 +48,7 @@ impl Export<'_> {
         let maker = self.state.identity().unwrap_or_else(|| "-".into());
         let made: Vec<_> = new
             .par_iter()
-            .map(|i| {
-                self.of_run(*i, || self.make(*i, format!("{CHOOSING} {maker} {}", nonce())))
-            })
+            .map(|i| self.of_run(*i, || self.make(*i, format!("{CHOOSING} {maker} {}", nonce()))))
             .collect::<Result<_>>()?;
         let mut made: Vec<Made> = made.into_iter().flatten().flatten().collect();
         let rivals = self.rivals(&made)?;

@@ -14,6 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rayon::prelude::*;
 
@@ -29,9 +30,11 @@ use crate::trackers::mlflow::{
     Client, Database, FOLDER, LastPoints, StoreKind, Tags, Tracking, tags,
 };
 use tbx::error::{Error, ErrorKind, Issue, Result};
-use tbx::logdir::{LoadOptions, Logdir, Payloads};
+use tbx::logdir::{LoadOptions, Logdir, Payloads, Run};
 use tbx::summary::Kind;
 
+/// Maximum time that a job that repeats waits for another one. Then it tries again the next time.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A server lists about this many runs of an experiment at the cost of a request for one run.
 const LISTED: usize = 8;
 
@@ -71,12 +74,14 @@ fn send(
     let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
     let pool = pool.map_err(|error| ErrorKind::from(io::Error::other(error)))?;
-    let state = State::open(&settings.state, &logdir.paths(), store.uri(), || {
+    let patience = settings.is_live.then_some(PATIENCE);
+    let state = State::open(&settings.state, &logdir.paths(), store.uri(), patience, || {
         settings.on_progress.call(Progress { is_waiting: true, ..Progress::default() });
-    });
+    })?;
     let known = pool.install(|| Known::find(&plan, settings, store, &state, memory))?;
     let export = Export::of(&plan, settings, store, kind, state, known);
-    let sent = pool.install(|| export.send(logdir, options));
+    let fresh = memory.read.take_fresh();
+    let sent = pool.install(|| export.send(logdir, options, fresh));
     // A version names an artifact, and the artifacts of a run are sent at its end.
     let is_complete = sent.is_ok() && export.is_complete();
     let planned = format!("{:?}", plan.models);
@@ -248,7 +253,13 @@ impl<'e> Export<'e> {
         }
     }
 
-    fn send(&self, logdir: &Logdir, options: &LoadOptions) -> Result<()> {
+    /// Sends everything. `fresh` are directories that have just been read.
+    fn send(
+        &self,
+        logdir: &Logdir,
+        options: &LoadOptions,
+        fresh: HashMap<String, Run>,
+    ) -> Result<()> {
         self.known.left.iter().try_for_each(|id| self.withdraw(id))?;
         // Parents before children: all runs of one depth at a time.
         let mut at = 0;
@@ -263,12 +274,14 @@ impl<'e> Export<'e> {
         let options = options.clone().kinds(kinds).payloads(Payloads::Placed);
         let is_sent = |name: &str| self.plan.run_of(name).is_some_and(|i| !self.is_left_out(i));
         // Damage was reported when the plan was made.
-        let (sent, _) = logdir
-            .only(|run| is_sent(&run.name))
-            .map_runs(&options, |run| {
-                let i = self.plan.run_of(&run.name).unwrap_or(usize::MAX);
-                self.of_run(i, || self.values(&run))
-            })?;
+        let values = |run: &Run| {
+            let i = self.plan.run_of(&run.name).unwrap_or(usize::MAX);
+            self.of_run(i, || self.values(run)).map(drop)
+        };
+        fresh.par_iter().filter(|(name, _)| is_sent(name)).try_for_each(|(_, run)| values(run))?;
+        let rest = logdir.only(|run| is_sent(&run.name) && !fresh.contains_key(&run.name));
+        drop(fresh);
+        let (sent, _) = rest.map_runs(&options, |run| values(&run))?;
         sent.into_iter().collect::<Result<Vec<_>>>()?;
         let runs = self.plan.runs.par_iter().enumerate();
         runs.try_for_each(|(i, run)| self.of_run(i, || self.end(i, run)).map(drop))?;
@@ -287,7 +300,9 @@ impl<'e> Export<'e> {
                 self.remote(i, |remote| {
                     (remote.is_left_out, remote.is_done, remote.has_failed) = (true, false, true);
                 });
-                self.note(|notes| notes.failed.push(format!("run {name:?} is not complete: {error}")));
+                self.note(|notes| {
+                    notes.failed.push(format!("run {name:?} is not complete: {error}"))
+                });
                 Ok(None)
             }
             done => self.unless_failed(|| done),

@@ -197,8 +197,8 @@ impl Export<'_> {
             is_cut: true,
             ..Remote::default()
         };
-        let known = run.keys().find_map(|key| self.state.read(key, &run.dir));
-        remote.synced = known.filter(|synced| synced.run_id == id).unwrap_or_default();
+        let mut known = run.keys().filter_map(|key| self.state.read(key, &run.dir));
+        remote.synced = known.find(|synced| synced.run_id == id).unwrap_or_default();
         remote.synced.is_deleted = false;
         remote.distrust(&found.metrics);
         let is_unknown = |key: &&String| !remote.synced.metrics.contains_key(*key);
