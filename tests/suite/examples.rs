@@ -202,7 +202,11 @@ fn every_pattern_of_tracking_does_what_it_says() {
 
     let [made, used] = [&metas["versions/prepare"].outputs, &metas["versions/train"].inputs];
     assert_eq!(made.iter().map(|output| output.version).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(used, &made[1..]);
+    let [newest, used] = [&made[1], &used[0]];
+    assert_eq!(
+        (&newest.name, newest.version, &newest.digest),
+        (&used.name, used.version, &used.digest)
+    );
     assert_eq!(metas["versions/train"].outputs[0].name, "spirals-model");
 
     // Fifteen trials, of which hyperband ends some; and the run of the sweep itself.

@@ -1,9 +1,9 @@
 //! What answers need.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::page::Page;
-use crate::routes::Embedded;
 use crate::state::State;
 
 /// The state, the page, and what is said of them.
@@ -18,4 +18,27 @@ pub(crate) struct App {
     pub(crate) embedded: Embedded,
     /// Whether the answers are for a static site.
     pub(crate) is_static: bool,
+}
+
+/// How long it is known which runs have embeddings: finding out looks for two files per run.
+const KNOWN_FOR: Duration = Duration::from_secs(5);
+
+/// The runs with embeddings, as they were a moment ago.
+#[derive(Default)]
+pub(crate) struct Embedded(Mutex<Option<(Instant, Vec<String>)>>);
+
+impl Embedded {
+    /// The names of the runs; `find` finds them if they are not known.
+    pub(crate) fn runs(&self, find: impl FnOnce() -> Vec<String>) -> Vec<String> {
+        // Requests at the same time wait for the first one instead of looking, too.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, names)) = &*known
+            && at.elapsed() < KNOWN_FOR
+        {
+            return names.clone();
+        }
+        let names = find();
+        *known = Some((Instant::now(), names.clone()));
+        names
+    }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use tbx::error::Result;
 use tbx::{Issue, LoadOptions};
 
-use crate::app::App;
+use crate::app::{App, Embedded};
 use crate::export::{self, Exported};
 use crate::http::{Listener, Request, Watched};
 use crate::page::Page;
-use crate::routes::{self, Embedded};
+use crate::routes;
 use crate::state::{Samples, Source, State, Watcher};
 
 /// Number of ports that are tried after the one that is in use.

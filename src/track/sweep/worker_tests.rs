@@ -359,7 +359,7 @@ fn the_value_is_that_of_one_run() {
         let worker = join(&Sweep::minimize(metric).uniform("x", 0.0, 1.0).trials(1), &at);
         let trial = claimed(&worker);
         for (run, level) in [("train", 1.0), ("validation", 2.0)] {
-            let writer = crate::SummaryWriter::create(trial.dir().join(run)).unwrap();
+            let writer = crate::writer::SummaryWriter::create(trial.dir().join(run)).unwrap();
             for step in 0..3 {
                 writer.add_scalar("loss", level + f64::from(2 - step), i64::from(step)).unwrap();
             }

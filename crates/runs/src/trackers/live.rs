@@ -34,8 +34,11 @@ const TICKS: u64 = 100;
 pub(crate) struct Ending {
     /// The last end of an `hparams` session, unless `tbx.json` says more.
     session: Option<Session>,
-    /// Wall time of the last point, in seconds since the Unix epoch.
+    /// Wall times of the first and the last point, in seconds since the Unix epoch.
+    first: Option<f64>,
     last: Option<f64>,
+    /// Wall time of the first event.
+    began: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,11 +57,13 @@ impl Session {
         (self.status, self.end_time.filter(|_| self.status.is_final()))
     }
 
-    /// Whether the end says something about the log, whose last point is at `last`: it was not written together with the
-    /// start, or there are points in between.
-    fn is_real(&self, last: f64) -> bool {
+    /// Whether the end says something about the log, whose points are from `first` to `last`: it was not written together
+    /// with the start, there are points in between, or others from long before.
+    fn is_real(&self, first: f64, last: f64) -> bool {
         self.started.is_none_or(|started| {
-            self.written - started > TOGETHER || (started <= last && last <= self.written)
+            self.written - started > TOGETHER
+                || (started <= last && last <= self.written)
+                || first < started - WITH_END
         })
     }
 }
@@ -80,22 +85,31 @@ impl Ending {
             }
             _ => None,
         };
-        let points = run.series.iter().filter(|s| !matches!(s.kind(), Kind::Hparams | Kind::Meta));
-        let last = points.flat_map(|series| series.wall_times().last()).copied();
-        Self { session, last: last.filter(|time| time.is_finite()).reduce(f64::max) }
+        let points =
+            || run.series.iter().filter(|s| !matches!(s.kind(), Kind::Hparams | Kind::Meta));
+        let last = points().flat_map(|series| series.wall_times().last()).copied();
+        let last = last.filter(|time| time.is_finite()).reduce(f64::max);
+        let first = points().filter_map(|series| series.wall_times().first()).copied();
+        let first = first.filter(|time| time.is_finite()).reduce(f64::min);
+        Self { session, first, last, began: run.start_time }
     }
 
     /// Adds the ending of another part of the run.
     pub(crate) fn join(&mut self, other: &Self) {
         let sessions = self.session.into_iter().chain(other.session);
         self.session = sessions.reduce(|a, b| if b.written >= a.written { b } else { a });
+        self.first = self.first.into_iter().chain(other.first).reduce(f64::min);
         self.last = self.last.into_iter().chain(other.last).reduce(f64::max);
+        self.began = self.began.into_iter().chain(other.began).reduce(f64::max);
     }
 
     /// The status and the end time of the `hparams` session, if it ended at the end of the log.
     pub(crate) fn said(&self) -> Option<(Status, Option<f64>)> {
         let is_last = |session: &Session| match self.last {
-            Some(last) => last <= session.written + WITH_END && session.is_real(last),
+            Some(last) => {
+                let first = self.first.unwrap_or(last);
+                last <= session.written + WITH_END && session.is_real(first, last)
+            }
             None => session.status == Status::Failed,
         };
         Some(self.session.filter(is_last)?.says())
@@ -129,7 +143,7 @@ impl Ending {
     /// Whether the log changed within `silence`, both by its last point and by the time of a file, since the file of an
     /// old log that was copied is new.
     fn is_recent(&self, files: &[PathBuf], silence: Duration) -> bool {
-        let last = self.last.or(self.session.map(|session| session.written));
+        let last = self.last.or(self.session.map(|session| session.written)).or(self.began);
         let has_new = last.is_none_or(|last| now() - last < silence.as_secs_f64());
         has_new && files.iter().any(|file| is_new(file, silence))
     }
@@ -419,6 +433,7 @@ mod tests {
         assert_eq!(Writers::all().of(&files, Duration::ZERO), Writer::Gone);
         let file = fs::File::options().write(true).open(&files[0]).unwrap();
         file.set_modified(SystemTime::now() - GONE).unwrap();
+        drop(file); // this process is not one that writes it
         assert_eq!(Writers::all().of(&files, SILENCE), Writer::Gone);
     }
 

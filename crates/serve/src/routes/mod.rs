@@ -21,8 +21,6 @@ mod tags;
 mod text;
 mod timeseries;
 
-pub(crate) use projector::Embedded;
-
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
 

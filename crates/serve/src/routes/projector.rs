@@ -1,9 +1,7 @@
 //! The dashboard Projector. Its files and its data are not in the event log: the page's part comes from the package
 //! `tensorboard`, and the embeddings are files in the directory of a run, which its `projector_config.pbtxt` names.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use serde::Serialize;
 use tbx::pb::projector::{EmbeddingInfo, SpriteMetadata};
@@ -21,14 +19,8 @@ pub(super) const ENTRY: &str = "/data/plugin_entry.html?name=projector";
 const SCRIPT: &str = "import(\"./index.js\").then((module) => void module.render());";
 /// The SHA-256 of that, for the policy of the document.
 const SCRIPT_DIGEST: &str = " 'sha256-njqVT4N+lXFdrs0iNhTuEBGG0Lr0jCiEUEuqF4c3e7g='";
-/// How long it is known which runs have embeddings: finding out looks for two files per run.
-const KNOWN_FOR: Duration = Duration::from_secs(5);
 /// Maximum size of a file of an embedding in bytes.
 const MAX_FILE: u64 = 512 << 20;
-
-/// The runs with embeddings, as they were a moment ago.
-#[derive(Default)]
-pub(crate) struct Embedded(Mutex<Option<(Instant, Vec<String>)>>);
 
 /// Whether there is something to show, and the page to show it.
 pub(super) fn is_active(app: &App) -> bool {
@@ -36,25 +28,15 @@ pub(super) fn is_active(app: &App) -> bool {
 }
 
 fn runs_with_embeddings(app: &App) -> Vec<String> {
-    // Requests at the same time wait for the first one instead of looking, too.
-    let mut known = app.embedded.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((at, names)) = &*known
-        && at.elapsed() < KNOWN_FOR
-    {
-        return names.clone();
-    }
-    let places: Vec<(String, PathBuf)> = {
+    app.embedded.runs(|| {
         let runs = app.state.runs();
-        let place = |(name, run)| Some((String::from(name), directory(run)?.to_owned()));
-        runs.iter().filter_map(place).collect()
-    };
-    // A configuration that cannot be read has no embeddings, as in TensorBoard. `tbx inspect` tells of it.
-    let has_some =
-        |directory: &Path| SavedEmbedding::of_run(directory).is_ok_and(|all| !all.is_empty());
-    let names: Vec<String> =
-        places.into_iter().filter(|(_, place)| has_some(place)).map(|(name, _)| name).collect();
-    *known = Some((Instant::now(), names.clone()));
-    names
+        // A configuration that cannot be read has no embeddings, as in TensorBoard. `tbx inspect` tells of it.
+        let has_some = |run: &Run| {
+            let found = directory(run).map(SavedEmbedding::of_run);
+            found.is_some_and(|found| found.is_ok_and(|all| !all.is_empty()))
+        };
+        runs.iter().filter(|(_, run)| has_some(run)).map(|(name, _)| name.to_owned()).collect()
+    })
 }
 
 /// The directory of the event files of a run on this machine.
