@@ -170,12 +170,14 @@ pub fn summary(meta: &RunMeta, items: &mut Items) {
     for (name, summary) in &meta.summary {
         let key = match summary.statistic.as_deref() {
             None | Some("last") => Key::of(&[name]),
-            // `accuracy/mean` is a value of the rows, too. One key cannot have a number and items below it.
             Some(statistic) if is_of(name, statistic, '/') => Key::of(&[name]),
+            // As W&B's own define_metric has it: no last value then.
             Some(statistic) if is_of(name, statistic, '.') => {
                 Key::of(&[name.get(..name.len() - statistic.len() - 1).unwrap_or(name), statistic])
             }
-            Some(statistic) => Key::of(&[name, statistic]),
+            // The rows may have the name, too, and one key cannot have a number and items below it. W&B shows both forms
+            // in the same way.
+            Some(statistic) => Key::of(&[&format!("{name}.{statistic}")]),
         };
         let mut text = Vec::new();
         super::encode::number(summary.value, &mut text);
@@ -206,7 +208,7 @@ mod tests {
         let mut found = Items::default();
         summary(&meta, &mut found);
         let mut expected = Items::default();
-        for key in [&["/mean", "mean"][..], &["a/mean"], &["b", "min"], &["c", "max"], &["d"]] {
+        for key in [&["/mean.mean"][..], &["a/mean"], &["b", "min"], &["c.max"], &["d"]] {
             expected.put(&Key::of(key), b"1.0");
         }
         assert_eq!(found.bytes(), expected.bytes());
