@@ -1,6 +1,7 @@
 //! The trackers that a mirror keeps up to date.
 
 use std::fmt;
+#[cfg(feature = "wandb")]
 use std::path::PathBuf;
 use std::time::Duration;
 

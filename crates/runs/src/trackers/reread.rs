@@ -148,6 +148,7 @@ impl<T: Clone + Send> Reread<T> {
     }
 
     /// Takes the directories that were read last, as far as they are in memory, by name.
+    #[cfg(feature = "mlflow")]
     pub(crate) fn take_fresh(&mut self) -> HashMap<String, Run> {
         std::mem::take(&mut self.fresh)
     }
