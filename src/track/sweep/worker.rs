@@ -97,7 +97,8 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: there is no sweep. [`ErrorKind::Value`]: its definition is damaged.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): there is no sweep.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value): its definition is damaged.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let meta = RunMeta::read(dir)?.unwrap_or_default();
@@ -143,7 +144,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: the directory cannot be read.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io): the directory cannot be read.
     pub fn trials(&self) -> Result<Vec<TrialRecord>> {
         let mut history = self.history();
         history.refresh()?;
@@ -195,8 +196,9 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`]: the directory cannot be read or written, or its file system has no locks.
-    /// [`ErrorKind::Argument`]: a grid has more than a million combinations.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io): the directory cannot be read or written, or its file system has no
+    /// locks.
+    /// [`ErrorKind::Argument`](crate::ErrorKind::Argument): a grid has more than a million combinations.
     pub fn claim(&self) -> Result<Next> {
         let mut waits_for = Vec::new();
         let next = self.try_claim(&mut waits_for);
