@@ -47,12 +47,16 @@ const LAST: Duration = Duration::from_secs(8);
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// use std::time::Duration;
+/// use tbx::meta::{RunMeta, Status};
 /// use tbx::{LoadOptions, SummaryWriter};
 /// use tbx_runs::mirror::Mirror;
 ///
-/// let writer = SummaryWriter::create(dir.path().join("runs/first"))?;
+/// let run = dir.path().join("runs/first");
+/// let writer = SummaryWriter::create(&run)?;
 /// writer.add_scalar("loss", 0.5, 0)?;
 /// writer.close()?;
+/// // As `track::ActiveRun` does it. Other runs end when their process does.
+/// RunMeta::update(&run, |meta| meta.status = Some(Status::Finished))?;
 /// let mirror = Mirror::wandb(dir.path().join("wandb")).every(Duration::from_millis(10));
 /// let mirror = mirror.until_finished(true).quiet(Duration::ZERO);
 /// let done = mirror.run(&[dir.path().join("runs")], &LoadOptions::new())?;
