@@ -14,5 +14,5 @@ pub const HPARAMS: &str = "hparams.yaml";
 pub const PROJECTOR: &str = "projector_config.pbtxt";
 /// How the program of a sweep's trial ended, until its worker has recorded it.
 pub const EXIT: &str = "tbx.exit.json";
-/// What a trial of a sweep has reported.
+/// The reports of a trial of a sweep.
 pub const REPORTS: &str = "tbx.reports";

@@ -53,7 +53,7 @@ pub struct TreeFile {
     pub size: u64,
     /// Its SHA-256 in hex.
     pub sha256: String,
-    /// The file that it stands for, if it is a pointer of Git LFS.
+    /// The file to which it points, if it is a pointer of Git LFS.
     pub pointer: Option<Pointer>,
 }
 
@@ -244,7 +244,7 @@ impl Tree {
         self.files.iter().map(|file| file.size).fold(0, u64::saturating_add)
     }
 
-    /// Replaces pointers of Git LFS with what they stand for: a repository has the same digest
+    /// Replaces pointers of Git LFS with the files to which they point: a repository has the same digest
     /// whether or not its files were fetched.
     #[must_use]
     pub fn without_pointers(mut self) -> Self {

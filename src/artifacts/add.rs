@@ -25,7 +25,7 @@ pub(crate) struct Producer<'r> {
     pub(crate) id: &'r str,
 }
 
-/// What a run logged last under a name: nothing is read again while it stays as it is.
+/// The version that a run logged last under a name. Its files are not read again while they stay the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Logged {
     source: Listing,
@@ -38,7 +38,7 @@ pub(crate) struct Logged {
 
 impl Artifacts {
     /// Logs the file or the directory at `source` as a version of the artifact `name`, for the run in `dir` below
-    /// the log directory. The run gets all of its files. `last` is what it logged last under this name.
+    /// the log directory. The run gets all of its files. `last` is the version that it logged last under this name.
     pub(crate) fn add(
         &self,
         run: Producer<'_>,
@@ -159,7 +159,7 @@ impl Artifacts {
         folder.parent().into_iter().for_each(sweep_once);
         let holds = || Tree::read(&to).is_ok_and(|there| there.digest() == digest);
         if !holds() {
-            // What is there has another content, so it is damaged.
+            // The file there has another content, so it is damaged.
             let new = || match folder.symlink_metadata() {
                 Ok(_) => Folder::replace(&folder),
                 Err(_) => Folder::create(&folder),

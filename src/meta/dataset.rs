@@ -21,7 +21,7 @@ impl Dataset {
     /// `sha256sum` prints for all of its files, sorted by path. `source` is the absolute path; `other` has `size` in
     /// bytes and the number of `files`.
     ///
-    /// - A pointer of Git LFS counts as the file that it stands for. So the digest is the same before and after
+    /// - A pointer of Git LFS counts as the file to which it points. So the digest is the same before and after
     ///   `git lfs pull`.
     /// - If DVC tracks the data (`data.dvc` next to `data`), `other` has the digest that the `.dvc` file notes as
     ///   `dvc_md5`. It is not compared with the data, which may have changed since `dvc add`. If their size or number of
@@ -102,7 +102,7 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// What DVC notes about data.
+/// The notes of DVC about data.
 struct Dvc {
     /// The MD5 of a file, or of the list of files in a directory; the latter ends in `.dir`.
     md5: String,
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// What `dvc add data` of DVC 3.55 writes.
+    /// The file that `dvc add data` of DVC 3.55 writes.
     const OF_FOLDER: &str = "outs:\n- md5: 9f3bd8d9cfe2d6e8b3a1b2d1b5f0f5aa.dir\n  size: 14\n  \
                              nfiles: 2\n  hash: md5\n  path: data\n";
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::redact::{self, SECRET};
 
-/// Names of files that have secrets. One `*` stands for anything.
+/// Names of files that have secrets. One `*` matches anything.
 pub(super) const SECRET_FILES: [&str; 26] = [
     ".env",
     ".env.*",

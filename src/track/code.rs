@@ -134,7 +134,7 @@ impl ActiveRun {
 #[derive(Debug)]
 struct Changes {
     patch: Vec<u8>,
-    /// What is not in the patch.
+    /// The changes that are not in the patch.
     left_out: Vec<String>,
 }
 
@@ -250,7 +250,7 @@ mod tests {
         assert!(changes(dir.path()).is_none());
         fs::write(&path, "two\n").unwrap();
         fs::write(dir.path().join("b"), [0, 160, 2]).unwrap();
-        // What a user may have set.
+        // Options that a user may have set.
         for (name, value) in [
             ("diff.noprefix", "true"),
             ("diff.mnemonicPrefix", "true"),

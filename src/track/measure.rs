@@ -1,4 +1,4 @@
-//! The thread that measures the machine. It is not that of the heartbeat: a driver or a file server that does not
+//! The thread that measures the machine. It is not the thread of the heartbeat: a driver or a file server that does not
 //! answer must not make a run look dead, nor keep it from ending.
 
 use std::path::{Path, PathBuf};

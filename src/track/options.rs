@@ -59,7 +59,7 @@ pub struct RunOptions {
     pub(super) claim: Option<Claim>,
 }
 
-/// What to log of the code.
+/// The parts of the code to log.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Code {
     pub(super) changes: bool,
@@ -316,7 +316,7 @@ impl RunOptions {
 
     /// Sets the log directory, in which `tbx.artifacts.json` lists the versions of artifacts that
     /// [`ActiveRun::log_version`](super::ActiveRun::log_version) adds. The run must be below it. Default: the
-    /// directory that contains the directory of the run; for a child, that of its parent.
+    /// directory that contains the directory of the run; for a child, the log directory of its parent.
     #[must_use]
     pub fn artifact_store(self, logdir: impl Into<PathBuf>) -> Self {
         Self { artifact_store: Some(logdir.into()), ..self }

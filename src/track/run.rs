@@ -69,7 +69,7 @@ pub struct ActiveRun {
     experiment: Option<String>,
     /// The directory with the versions of artifacts.
     pub(super) artifact_store: PathBuf,
-    /// What it logged last of each artifact with versions.
+    /// The version of each artifact that it logged last.
     pub(super) logged: Mutex<HashMap<String, Logged>>,
     card: bool,
     heart: Heart,
@@ -410,7 +410,7 @@ fn above(dir: &Path) -> PathBuf {
 
 /// Undoes the first change of `tbx.json` for a run that could not start.
 fn take_back(dir: &Path, before: RunMeta) {
-    // The error that is returned is that of the start.
+    // The error of the start is returned.
     let _ = match before == RunMeta::default() {
         true => std::fs::remove_file(dir.join(FILE)).map_err(|error| failed(error, dir)),
         false => RunMeta::update(dir, |there| *there = before),

@@ -176,7 +176,7 @@ fn programs_whose_trials_are_pruned_are_ended() {
         assert!(fs::read(dir.path().join(image)).unwrap().starts_with(start));
     }
     // MLflow gets a status that it knows, and the tag.
-    // What W&B has of it comes back, too.
+    // The same from W&B's form.
     let export = ["export", "sweep", "--to", "wandb", "--out", "wandb"];
     let (code, _, err) = output(tbx(dir.path()).args(export));
     assert_eq!(code, Some(0), "{err}");

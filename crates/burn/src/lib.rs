@@ -5,8 +5,8 @@
 //!
 //! Hyperparameters need nothing of this crate: a `Config` of burn can be serialized, and
 //! `tbx::track::RunOptions::params` takes what can be serialized.
-#![doc = ""]
-#![doc = include_str!("../README.md")]
+//!
+//! `examples/train.rs` is a whole program that trains on data it makes.
 
 mod logger;
 mod model;

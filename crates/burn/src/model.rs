@@ -17,8 +17,8 @@ pub fn log_model(writer: &SummaryWriter, model: &impl Module) -> Result<(), Erro
     writer.add_scalar("model/parameters", u64::try_from(model.num_params()).unwrap_or(u64::MAX), 0)
 }
 
-/// Logs the parameters of a model every so many steps as histograms of 64 buckets, under the tags that `watch` of Weights
-/// & Biases uses: `parameters/<path>`.
+/// Logs the parameters of a model at regular steps as histograms of 64 buckets, under the tags that `watch` of Weights &
+/// Biases uses: `parameters/<path>`.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;

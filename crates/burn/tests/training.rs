@@ -1,4 +1,4 @@
-//! What is in the log after a training of burn: the example is the training.
+//! The log of a training of burn: the example is the training.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::as_conversions)]
 

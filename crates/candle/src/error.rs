@@ -1,4 +1,4 @@
-//! What can fail.
+//! Errors.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub enum Error {
     Shape {
         /// The tag of the value.
         tag: String,
-        /// What is needed, for example `4 dimensions`.
+        /// The shape that is needed, for example `4 dimensions`.
         needed: &'static str,
         /// The dimensions of the tensor.
         dims: Vec<usize>,

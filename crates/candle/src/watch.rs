@@ -10,7 +10,7 @@ use tbx::{Bins, SummaryWriter};
 use crate::error::Error;
 use crate::{AddTensors, numbers};
 
-/// Logs the weights and gradients of a [`VarMap`] every so many steps, like `watch` of Weights & Biases and under the
+/// Logs the weights and gradients of a [`VarMap`] at regular steps, like `watch` of Weights & Biases and under the
 /// same tags: `parameters/<name>` and `gradients/<name>`, as histograms of 64 buckets.
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! What is in a log of tensors.
+//! Logs of tensors.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 

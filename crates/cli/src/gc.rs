@@ -117,7 +117,7 @@ pub(super) struct Args {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Policy {
-    /// What to remove: artifacts for which all rules of one entry hold.
+    /// The artifacts to remove: those for which all rules of one entry hold.
     remove: Vec<Entry>,
 }
 

@@ -153,7 +153,7 @@ fn show(event: MirrorEvent<'_>) {
     }
 }
 
-/// What was sent so far.
+/// The amount sent so far.
 fn sent(done: &Mirrored) -> String {
     let mut parts = vec![counted(done.runs, "run"), format!("{} points", count(done.points))];
     if done.images > 0 {

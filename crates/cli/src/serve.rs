@@ -46,7 +46,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
     host: String,
 
-    /// Name under which the server is reached, beside its address and the name of this machine. May be repeated.
+    /// Name under which the server is reached, in addition to its address and the name of this machine. May be repeated.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
 

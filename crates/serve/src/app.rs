@@ -1,4 +1,4 @@
-//! What answers need.
+//! The data behind all answers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -110,7 +110,7 @@ fn worse_by(found: &[f64], other: &[f64]) -> f64 {
     (lost - 0.5 * n * m) / (n * m * (n + m + 1.0) / 12.0).sqrt()
 }
 
-/// What makes values worse than Optuna's, if there is anything.
+/// The reasons why values are worse than Optuna's, if they are.
 fn problems(found: &[f64], optuna: &[f64]) -> Vec<String> {
     let mut problems = Vec::new();
     // Worse values by chance alone have more than this once in 100 cases.

@@ -28,14 +28,14 @@ use crate::summary::hparams::{HparamInfo, HparamValue};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Domain {
     pub(super) law: Law,
-    /// Whether the law is that of the logarithm.
+    /// Whether the logarithm has this distribution.
     pub(super) is_log: bool,
     /// Values are multiples of this number.
     pub(super) step: Option<f64>,
     /// Whether values are integers.
     pub(super) is_int: bool,
     pub(super) when: Option<When>,
-    /// The texts of a choice that stand for a list or a map, as JSON, or for nothing: `None`.
+    /// The texts of a choice that mean a list or a map, as JSON, or nothing: `None`.
     pub(super) json: Vec<String>,
 }
 

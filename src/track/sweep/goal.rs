@@ -19,7 +19,7 @@ impl Goal {
         }
     }
 
-    /// The value as one of which the smallest is the best.
+    /// The value, with its sign changed if larger values are better.
     pub(super) fn loss(self, value: f64) -> f64 {
         match self {
             Self::Minimize => value,

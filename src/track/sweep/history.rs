@@ -59,7 +59,7 @@ pub struct TrialRecord {
     stamp: Option<Stamp>,
 }
 
-/// What changes with a file.
+/// The size and the times of a file, which change with it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stamp {
     modified: Option<SystemTime>,

@@ -255,7 +255,7 @@ impl Sweep {
     }
 
     /// Returns the next trial of a Tree-structured Parzen Estimator, given all trials before it with their values of
-    /// the metric. NaN stands for a trial without one: it has failed, or is still running. The first ten are random.
+    /// the metric. NaN means a trial without one: it has failed, or is still running. The first ten are random.
     /// The same seed and the same values give the same trials on every machine.
     ///
     /// ```

@@ -179,7 +179,7 @@ impl ActiveTrial {
     /// Ends the trial as finished or pruned. Returns why it has no value, if its log is ambiguous.
     #[doc(hidden)]
     pub fn conclude(mut self, status: Status) -> Result<Option<String>> {
-        // What other trials are compared with. The value of this one is recorded elsewhere.
+        // Other trials are compared with it. The value of this one is recorded elsewhere.
         let _ = self.reports.close(self.run.dir());
         match self.rate(status) {
             Ok(problem) => self.run.end_as(status).map(|()| problem),

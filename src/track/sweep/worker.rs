@@ -76,11 +76,11 @@ pub struct Worker {
     history: Arc<Mutex<History>>,
     /// The numbers of a grid's combinations that are trials.
     combinations: OnceLock<Vec<u32>>,
-    /// What the last claim had to wait for.
+    /// The reason for which the last claim had to wait.
     waits_for: Mutex<Vec<String>>,
 }
 
-/// What a worker can do next.
+/// The next step of a worker.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Next {
@@ -207,7 +207,7 @@ impl Worker {
     }
 
     fn try_claim(&self, waits_for: &mut Vec<String>) -> Result<Next> {
-        // What takes long comes before the lock, so that others need not wait for it.
+        // Slow work comes before the lock: others need not wait for it.
         self.prepare()?;
         self.history().refresh()?;
         let claims = self.dir.join(CLAIMS);

@@ -267,7 +267,7 @@ fn domain(name: &str, keys: &[(String, Tree)]) -> Result<Domain, ErrorKind> {
             let (min, max) = range()?;
             Domain::uniform(min, max)
         }
-        // The range of these two is that of the natural logarithm.
+        // The range of these two is in natural logarithms.
         "log_uniform" => {
             let (min, max) = range()?;
             Domain::log_uniform(exp(min), exp(max))

@@ -103,7 +103,7 @@ fn a_run_is_followed_from_before_its_start_to_its_end() {
     let has =
         |name: &str| server.kept().artifacts.keys().filter(|path| path.contains(name)).count();
     wait_until("the image", || has("images/picture") == 2);
-    // What changes until the end waits for it.
+    // Files that change until the end wait for it.
     assert_eq!(has("model.bin") + has("tbx.json"), 0);
     for step in 10..20 {
         run.add_scalar("loss", step as f32, step).unwrap();

@@ -1,4 +1,4 @@
-//! What a server has after a run, its log or the server itself has changed while a mirror follows it.
+//! The data of a server after a run, its log or the server itself has changed while a mirror follows it.
 
 use std::fs;
 use std::path::Path;

@@ -28,7 +28,7 @@ type Points = Vec<(String, i64, i64)>;
 const URI: &str = "uri";
 /// The number of the program, the number of its run, and its first step.
 const TASK: &str = "task";
-/// Every so many programs, one resumes the run of the one before.
+/// One of this many programs resumes the run of the one before.
 const RESUMED: u32 = 4;
 /// Distance between the first steps of programs.
 const FAR: i64 = 1_000_000;

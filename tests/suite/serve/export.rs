@@ -64,7 +64,7 @@ fn a_site_has_the_answers_of_the_server() {
         assert!(index.keys().any(|key| key.contains(part)), "{part}");
     }
 
-    // What is there is kept.
+    // Existing files are kept.
     let again = export(&logdir, &site);
     assert_eq!(again.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&again.stderr).contains("not empty"), "{again:?}");

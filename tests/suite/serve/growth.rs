@@ -1,4 +1,4 @@
-//! What is shown while logs change.
+//! Pages while logs change.
 
 use std::fs;
 use std::time::{Duration, Instant};

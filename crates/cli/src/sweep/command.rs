@@ -30,12 +30,12 @@ pub(super) struct Template {
     words: Vec<String>,
     program: Option<String>,
     /// Whether the words are those of the file, which mean what they mean for `wandb agent`: nothing is appended,
-    /// macros that it does not have are left out, and a variable that is not set stands for its name.
+    /// macros that it does not have are left out, and a variable that is not set becomes its name.
     is_of_file: bool,
 }
 
 impl Template {
-    /// The command of a worker: the one on the command line, otherwise that of the file, as `wandb agent` has it.
+    /// The command of a worker: from the command line, or else from the file, as `wandb agent` has it.
     pub(super) fn new(given: &[String], file: Option<&SweepFile>, appends: bool) -> Result<Self> {
         let program = file.and_then(|file| file.program.clone());
         let of_file = file.map(|file| file.command.as_slice()).unwrap_or_default();
@@ -216,7 +216,7 @@ fn text(value: &Param, json: &Value) -> String {
     }
 }
 
-/// What Python prints for a value.
+/// The text that Python prints for a value.
 fn python(value: &Value) -> String {
     match value {
         Value::Null => "None".into(),

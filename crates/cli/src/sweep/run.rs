@@ -218,7 +218,7 @@ fn forget_exits(worker: &Worker) -> Result<()> {
     ended.try_for_each(|trial| Exit::remove(&worker.dir().join(trial.name)))
 }
 
-/// What is to be recorded of a trial.
+/// The way a trial is recorded.
 enum Outcome {
     /// Its program ended by itself.
     Exit(Exit),
@@ -256,7 +256,7 @@ fn attempt(
         Why::Bad => return Ok(Outcome::Pruned),
         Why::Ended | Why::Asked => {}
     }
-    // What it wrote last counts for other trials.
+    // Other trials are compared with its last values, too.
     news.finish(trial);
     let exit = Exit::read(&dir)?;
     let exit = exit.unwrap_or_else(|| Exit { status: "its supervisor".into(), ..Exit::default() });

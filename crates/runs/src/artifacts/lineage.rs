@@ -123,7 +123,7 @@ impl Lineage {
         self.versions.entry(key).or_default()
     }
 
-    /// What is connected with a version or a run: everything that it was made from, and everything that was made
+    /// The versions and runs connected with a version or a run: everything that it was made from, and all that was made
     /// from it.
     ///
     /// # Errors

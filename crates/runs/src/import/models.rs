@@ -147,7 +147,7 @@ fn complete(known: &mut Version, found: &Version) {
     }
 }
 
-/// The file that stands for a version.
+/// The file that represents a version.
 struct ModelFile {
     run: String,
     run_id: Option<String>,
@@ -226,7 +226,7 @@ impl<'r> Places<'r> {
         if name.is_empty() { ".".into() } else { name.replace(MAIN_SEPARATOR, "/") }
     }
 
-    /// The file that stands for a version, if it is local.
+    /// The file that represents a version, if it is local.
     fn file(&self, of: &SourceVersion) -> Option<ModelFile> {
         if let Some(id) = &of.group {
             if let Some((dir, files)) = self.of_no_run.get(id) {
@@ -259,7 +259,7 @@ impl<'r> Places<'r> {
     }
 }
 
-/// The file that stands for a version: the one that describes the others, or the first.
+/// The file that represents a version: the one that describes the others, or the first.
 fn main_file<'a>(
     of: &SourceVersion,
     files: impl Iterator<Item = &'a Artifact>,

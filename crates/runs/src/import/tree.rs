@@ -50,7 +50,7 @@ pub(super) struct Tree {
     planned: HashSet<PathBuf>,
 }
 
-/// What an import put into the directory of a run.
+/// The files that an import put into the directory of a run.
 struct Expected {
     /// Whether the run had ended, or its tracker says nothing about that.
     has_ended: bool,
@@ -313,7 +313,7 @@ fn expected(meta: &RunMeta, tracker: &str) -> Expected {
     }
 }
 
-/// The event files that an import put into directories below that of the run.
+/// The event files that an import put into directories below the directory of the run.
 pub(super) fn event_files(meta: &RunMeta, tracker: &str) -> HashSet<PathBuf> {
     let files = fact(meta, tracker, EVENT_FILES);
     let files = files.and_then(Value::as_array).into_iter().flatten();

@@ -10,7 +10,7 @@ use super::MAX_PAUSE;
 /// When servers were found to be away, by their addresses.
 static AWAY: Mutex<BTreeMap<String, Instant>> = Mutex::new(BTreeMap::new());
 
-/// What is known of a server, if it is shared.
+/// The state of a server, if it is shared.
 pub(super) struct Away<'a>(Option<&'a str>);
 
 impl<'a> Away<'a> {

@@ -1,4 +1,4 @@
-//! What a mirror tells.
+//! The events of a mirror.
 
 use std::fmt;
 use std::path::Path;
@@ -39,7 +39,7 @@ impl fmt::Display for MirrorEvent<'_> {
     }
 }
 
-/// What a mirror has sent.
+/// The amount that a mirror has sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mirrored {
@@ -58,7 +58,7 @@ pub struct Mirrored {
     pub has_losses: bool,
 }
 
-/// What a round has sent.
+/// The amount that a round has sent.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     pub(super) runs: usize,

@@ -178,7 +178,7 @@ impl Mirror {
     }
 
     /// The log directory that the run is in, for a mirror in a thread of the program that trains. A later `tbx mirror`
-    /// or `tbx export` with the same directory finds the same runs. Default: the directory above that of the run.
+    /// or `tbx export` with the same directory finds the same runs. Default: the parent of the directory of the run.
     #[cfg(feature = "track")]
     #[must_use]
     pub fn logdir(self, path: impl Into<PathBuf>) -> Self {
@@ -200,7 +200,7 @@ impl Mirror {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: the address is not that of a server, or a log directory is a URL;
+    /// [`ErrorKind::Argument`]: the address does not name a server, or a log directory is a URL;
     /// [`ErrorKind::Server`]: the server refuses a request for a reason that does not pass; otherwise as for an export.
     pub fn run(&self, logdirs: &[PathBuf], options: &LoadOptions) -> Result<Mirrored> {
         let (_going, never) = channel();
@@ -279,7 +279,7 @@ impl Mirror {
     }
 }
 
-/// What a round has found.
+/// The result of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Something new was sent, or a run is not over.
@@ -336,9 +336,9 @@ struct Mirroring<'m> {
     mirror: &'m Mirror,
     round: Round,
     total: Mirrored,
-    /// What was said, to say it once.
+    /// The messages so far: each is said once.
     said: HashSet<String>,
-    /// What the mirror waits for, if it waits.
+    /// The reason to wait, if the mirror waits.
     waits_for: Option<Waiting>,
     /// Whether the last round failed for a reason that may be a change by somebody else.
     has_failed: bool,
@@ -412,7 +412,7 @@ impl Mirroring<'_> {
         }
         sent.messages.iter().for_each(|text| self.say(text));
         self.total.add(&sent);
-        // What was wrong may be right after another round.
+        // Another round may have repaired earlier problems.
         self.has_losses |= sent.has_losses;
         self.total.has_losses = self.has_losses || sent.is_wrong;
         let is_same = sent.is_same();

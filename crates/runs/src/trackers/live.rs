@@ -29,7 +29,7 @@ const MAX_ABOVE: usize = 64;
 /// Ticks per second in Linux's process statistics.
 const TICKS: u64 = 100;
 
-/// What the log of a run says about its end.
+/// The end of a run according to its log.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Ending {
     /// The last end of an `hparams` session, unless `tbx.json` says more.
@@ -149,7 +149,7 @@ impl Ending {
     }
 }
 
-/// What is known about the process that writes the event files of a run.
+/// The process that writes the event files of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writer {
     Alive,

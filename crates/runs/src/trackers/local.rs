@@ -21,7 +21,7 @@ pub(crate) struct Local {
     /// Its path with the name that it was given, which is that of a link where the cache of a program has the file
     /// under a digest.
     pub(crate) named: PathBuf,
-    /// The directory, or that of the file.
+    /// The directory, or the directory of the file.
     pub(crate) root: Root,
     pub(crate) is_dir: bool,
     #[cfg(feature = "trackio")]
@@ -53,7 +53,7 @@ impl Local {
         Root::new(&self.root.resolve(&self.dir().join(name))?, self.links)
     }
 
-    /// The directory, or that of the file.
+    /// The directory, or the directory of the file.
     pub(crate) fn dir(&self) -> &Path {
         self.root.path().unwrap_or(&self.path)
     }

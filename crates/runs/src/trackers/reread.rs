@@ -42,7 +42,7 @@ impl Stamp {
     }
 }
 
-/// What was read of each directory of a log directory.
+/// The directories of a log directory as they were read last.
 #[derive(Debug)]
 pub(crate) struct Reread<T> {
     /// By name of the directory; `None` if nothing is kept.
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(points(), (vec![2, 1], 1));
         std::fs::write(dir.path().join("b/tbx.json"), "{}").unwrap();
         assert_eq!(points(), (vec![2, 1], 1));
-        // What comes from `tbx.json` alone.
+        // The data that comes from `tbx.json` alone.
         std::fs::write(dir.path().join("b/tbx.json"), r#"{"schema": "tbx.run/1", "id": "x"}"#)
             .unwrap();
         assert_eq!(points(), (vec![2, 1], 0));

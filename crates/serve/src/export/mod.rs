@@ -26,7 +26,7 @@ const GUARD: &str = include_str!("guard.js");
 const INDEX: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>TensorBoard</title>\n\
                      <script src=\"start.js\"></script>\n<p id=\"note\"></p>\n";
 
-/// What [`Server::export`](crate::Server::export) has written.
+/// The result of [`Server::export`](crate::Server::export).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {

@@ -64,7 +64,7 @@ impl Body {
     }
 }
 
-/// Bytes that are written, of which there is a maximum.
+/// A buffer with a maximum size.
 struct Bounded {
     bytes: Vec<u8>,
     most: usize,

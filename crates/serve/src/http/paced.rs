@@ -156,7 +156,7 @@ mod tests {
             let started = Instant::now();
             let much = vec![0; 1 << 20];
             let failed = loop {
-                // What fits into the buffers of the system does not count here.
+                // Bytes that fit into the buffers of the system do not count here.
                 server.sent = 0;
                 if let Err(error) = write(&mut server, &much).await {
                     break error;

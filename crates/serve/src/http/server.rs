@@ -159,7 +159,7 @@ impl Watched {
     pub(crate) fn start(watch: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = oneshot::channel();
         std::thread::Builder::new().name("tbx-watch".to_owned()).spawn(move || {
-            // What it leaves half done is not used any more.
+            // Nobody uses its unfinished work any more.
             if let Err(panic) = catch_unwind(AssertUnwindSafe(watch)) {
                 let text = panic.downcast_ref::<String>().map(String::as_str);
                 let text = text.or_else(|| panic.downcast_ref::<&str>().copied());

@@ -210,7 +210,7 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// The version in the name of the directory `tensorboard-VERSION.dist-info` beside the package.
+/// The version in the name of the directory `tensorboard-VERSION.dist-info` next to the package.
 fn version_beside(archive: &Path) -> Option<String> {
     let packages = archive.parent()?.parent()?;
     let names = std::fs::read_dir(packages).ok()?.filter_map(|entry| {

@@ -1,4 +1,4 @@
-//! What the page asks for before it shows a dashboard.
+//! The requests of the page before it shows a dashboard.
 
 use serde::Serialize;
 use serde_json::json;

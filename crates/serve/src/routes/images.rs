@@ -46,7 +46,7 @@ pub(super) fn images(app: &App, request: &Request) -> Result<Answer, Refusal> {
     Answer::json(&found.into_iter().map(image).collect::<Vec<_>>())
 }
 
-/// The keys of blob `sample` of the points that have so many; `None` if there is no such series.
+/// The keys of blob `sample` of the points that have that many; `None` if there is no such series.
 pub(super) fn keys(
     runs: &Runs,
     plugin: &str,

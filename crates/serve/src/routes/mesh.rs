@@ -22,7 +22,7 @@ const POINTS: usize = 100;
 /// The bits of vertices, faces and colors: what a mesh has that does not say what it has.
 const ALL_PARTS: u32 = 0b1110;
 
-/// What a series is of a mesh.
+/// The part of a mesh that a series has.
 fn part(series: &Series) -> Option<MeshPluginData> {
     MeshPluginData::decode(series.metadata.content.clone()).ok()
 }

@@ -15,7 +15,7 @@ use crate::state::Run;
 pub(super) const NAME: &str = "projector";
 /// The document that the page shows in a frame.
 pub(super) const ENTRY: &str = "/data/plugin_entry.html?name=projector";
-/// What that document runs.
+/// The script of that document.
 const SCRIPT: &str = "import(\"./index.js\").then((module) => void module.render());";
 /// The SHA-256 of that, for the policy of the document.
 const SCRIPT_DIGEST: &str = " 'sha256-njqVT4N+lXFdrs0iNhTuEBGG0Lr0jCiEUEuqF4c3e7g='";
@@ -30,7 +30,7 @@ pub(super) fn is_active(app: &App) -> bool {
 fn runs_with_embeddings(app: &App) -> Vec<String> {
     app.embedded.runs(|| {
         let runs = app.state.runs();
-        // A configuration that cannot be read has no embeddings, as in TensorBoard. `tbx inspect` tells of it.
+        // A configuration that cannot be read has no embeddings, as in TensorBoard. `tbx inspect` reports it.
         let has_some = |run: &Run| {
             let found = directory(run).map(SavedEmbedding::of_run);
             found.is_some_and(|found| found.is_ok_and(|all| !all.is_empty()))
@@ -69,7 +69,7 @@ fn unreadable(error: &tbx::Error) -> Refusal {
     Refusal::Invalid(error.to_string())
 }
 
-/// The name of an embedding: without `:0`, which TensorFlow's names end with, and that of its file if it has none.
+/// The name of an embedding, without the `:0` at the end of TensorFlow's names. One without a name has its file's.
 fn shown_name(info: &EmbeddingInfo) -> &str {
     let file = info.tensor_path.rsplit('/').next().unwrap_or_default();
     let name = if info.tensor_name.is_empty() { file } else { &info.tensor_name };

@@ -11,7 +11,7 @@ use super::markdown;
 use crate::http::{Answer, Refusal};
 use crate::state::{Run, Runs, Series};
 
-/// What most lists say of a series.
+/// A series as most lists have it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Described<'a> {

@@ -93,7 +93,7 @@ struct Answered<'a> {
     run_to_series: Option<Wanted<'a>>,
 }
 
-/// What is wanted of a tag. It is looked up while the answer is written, so that the maximum size of answers holds.
+/// The wanted data of a tag. It is looked up while the answer is written, so that the maximum size of answers holds.
 struct Wanted<'a> {
     app: &'a App,
     runs: &'a Runs,

@@ -31,7 +31,7 @@ pub(crate) use self::source::Watcher;
 /// How long after the start answers wait for the first complete load.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is known of all runs, by name. Copies share the runs: an answer works on a copy, so that it never keeps the thread
+/// All runs, by name. Copies share the runs: an answer works on a copy, so that it never keeps the thread
 /// that reads, or other answers, waiting.
 #[derive(Clone, Default)]
 pub(crate) struct Runs {

@@ -61,7 +61,7 @@ impl Series {
         }
     }
 
-    /// What distinguishes the series of a run.
+    /// The key of a series in its run.
     pub(crate) fn key(&self) -> (&str, &str) {
         (&self.metadata.plugin, &self.tag)
     }

@@ -208,7 +208,7 @@ fn runs_of_the_same_name_are_told_apart() {
     let runs = state.runs();
     assert!(runs.series("a/b", "scalars", "first").is_some());
     assert!(runs.series("a/b (2)", "scalars", "second").is_some());
-    // What one of them loses is not that of the other.
+    // The loss of one is not the loss of the other.
     std::fs::remove_dir_all(one.join("b")).unwrap();
     watcher.look_again();
     watcher.poll(&state, &mut drop);
@@ -287,7 +287,7 @@ fn answers_wait_for_the_first_load_but_not_forever() {
     let mut state = State::new(Samples::new());
     state.deadline = Instant::now() + Duration::from_millis(50);
     runtime.block_on(state.loaded());
-    // The time is that of the server, not of each request.
+    // The time is counted per server, not per request.
     let started = Instant::now();
     runtime.block_on(state.loaded());
     assert!(started.elapsed() < Duration::from_millis(40));

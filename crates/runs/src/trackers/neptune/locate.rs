@@ -173,7 +173,7 @@ impl Locator {
     }
 }
 
-/// The names that a pattern stands for, and everything below directories among them.
+/// The names that match a pattern, and everything below directories among them.
 fn glob(pattern: &str) -> Option<Regex> {
     let mut regex = String::from("^");
     let mut rest = pattern;

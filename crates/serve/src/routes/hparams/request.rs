@@ -1,4 +1,4 @@
-//! What the page asks for: JSON of messages, whose fields have two spellings.
+//! The requests of the page: JSON of messages, whose fields have two spellings.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -90,7 +90,7 @@ pub(super) struct Interval {
     pub(super) max_value: f64,
 }
 
-/// A number, or one of the texts that stand for those that JSON lacks.
+/// A number, or one of the texts for numbers that JSON lacks.
 fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let value = Value::deserialize(deserializer)?;
     match &value {

@@ -1,4 +1,4 @@
-//! What a job that repeats an export keeps from one time to the next.
+//! The memory of a job that repeats an export.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,19 +22,19 @@ pub(super) type Places = BTreeMap<String, Place>;
 /// Ids of all runs that tbx exported, by experiment and key.
 pub(super) type Ids = HashMap<(String, String), String>;
 
-/// What earlier exports of a job did and found.
+/// The work and the findings of earlier exports of a job.
 pub(crate) struct Memory {
-    /// What was read of the log directory.
+    /// The log directory as it was read last.
     pub(super) read: Reread<Found>,
     pub(super) experiments: Places,
     pub(super) ids: Arc<Ids>,
-    /// Runs of which everything was sent, by key.
+    /// Completely sent runs, by key.
     pub(super) done: HashMap<String, Done>,
     /// The registered models that were sent, as a text.
     pub(super) models: Option<String>,
 }
 
-/// What is known of a run in MLflow that gets nothing.
+/// A run in MLflow that gets nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counterpart {
     /// Its id; `None` if MLflow does not have it.
@@ -46,7 +46,7 @@ pub(super) struct Counterpart {
     pub(super) is_deleted: bool,
 }
 
-/// A run of which everything was sent that it had.
+/// A run that was sent completely, as it was then.
 pub(super) struct Done {
     pub(super) there: Counterpart,
     pub(super) record: RunRecord,

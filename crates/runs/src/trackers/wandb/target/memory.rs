@@ -1,4 +1,4 @@
-//! What a job that repeats an export keeps from one time to the next.
+//! The memory of a job that repeats an export.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,15 +6,15 @@ use super::plan::{Found, Plan, Planned};
 use crate::trackers::reread::{Reread, Stamp};
 use tbx::meta::{RunMeta, Status};
 
-/// What earlier exports of a job did.
+/// The work of earlier exports of a job.
 pub(crate) struct Memory {
-    /// What was read of the log directory.
+    /// The log directory as it was read last.
     pub(super) read: Reread<Found>,
     /// Runs whose directories are complete, by id.
     done: HashMap<String, Done>,
 }
 
-/// What decides about the content of a directory.
+/// Everything on which the content of a directory depends.
 struct Done {
     meta: RunMeta,
     status: Option<Status>,

@@ -43,7 +43,7 @@ pub(super) struct Exhibit {
     pub(super) sent: Option<(String, Sent)>,
 }
 
-/// What was done earlier with the points of a series of images.
+/// The earlier work on the points of a series of images.
 pub(super) type Earlier<'e> = &'e dyn Fn(usize, &str) -> Option<Sent>;
 
 /// Values that do not become files, or only damaged ones.

@@ -13,7 +13,7 @@ use super::{Expected, Export, Remote};
 use crate::trackers::mlflow::{LastPoints, tags};
 use tbx::error::Result;
 
-/// What a run should have.
+/// The points that a run should have.
 struct Awaited {
     /// Its index in the plan.
     run: usize,

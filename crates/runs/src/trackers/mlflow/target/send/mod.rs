@@ -288,7 +288,7 @@ impl<'e> Export<'e> {
         self.check()
     }
 
-    /// What run `i` needs. If the job is repeated, a request that only this run needs may fail: the others go on, and the
+    /// The requests for run `i`. If the job is repeated, a request of this run alone may fail: the others go on, and the
     /// next time tries again.
     fn of_run<T>(&self, i: usize, f: impl FnOnce() -> Result<T>) -> Result<Option<T>> {
         if self.has_failed.load(Ordering::Relaxed) {
@@ -379,7 +379,7 @@ impl<'e> Export<'e> {
         ids
     }
 
-    /// The runs of which everything was sent, by key.
+    /// The runs that were sent completely, by key.
     fn done(&self) -> Vec<(String, Done)> {
         let done = |(i, run): (usize, &Planned)| {
             let there = |remote: &mut Remote| Counterpart {
@@ -450,7 +450,7 @@ fn said(what: &str, kept: &Kept) -> String {
     format!("{what}: {}", kept.text())
 }
 
-/// Whether an error concerns more than one run: the server is away, does not know who asks, or lacks what it had.
+/// Whether an error concerns more than one run: the server is away, refuses the user, or has lost data.
 fn is_of_server(error: &Error) -> bool {
     match error.kind() {
         ErrorKind::Server { status, .. } => {
