@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::page::Page;
-use crate::state::State;
+use crate::state::{Source, State};
 
 /// The state, the page, and what is said of them.
 pub(crate) struct App {
@@ -18,6 +18,15 @@ pub(crate) struct App {
     pub(crate) embedded: Embedded,
     /// Whether the answers are for a static site.
     pub(crate) is_static: bool,
+}
+
+impl App {
+    /// A server's; see [`is_static`](Self::is_static).
+    pub(crate) fn new(state: Arc<State>, page: Page, sources: &[Source], title: String) -> Self {
+        let paths: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
+        let location = paths.join(", ");
+        Self { state, page, location, title, embedded: Embedded::default(), is_static: false }
+    }
 }
 
 /// How long it is known which runs have embeddings: finding out looks for two files per run.

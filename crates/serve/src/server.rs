@@ -8,7 +8,7 @@ use std::time::Duration;
 use tbx::error::Result;
 use tbx::{Issue, LoadOptions};
 
-use crate::app::{App, Embedded};
+use crate::app::App;
 use crate::export::{self, Exported};
 use crate::http::{Listener, Request, Watched};
 use crate::page::Page;
@@ -129,15 +129,7 @@ impl Server {
         let mut watcher = Watcher::new(&sources, &options)?;
         let state = Arc::new(State::new(samples));
         watcher.finish(&state, &mut on_issues);
-        let names: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
-        let app = App {
-            state,
-            page,
-            location: names.join(", "),
-            title,
-            embedded: Embedded::default(),
-            is_static: true,
-        };
+        let app = App { is_static: true, ..App::new(state, page, &sources, title) };
         export::export(&app, directory)
     }
 
@@ -158,15 +150,7 @@ impl Server {
         let weak = Arc::downgrade(&state);
         let watched = Watched::start(move || watcher.run(&weak, reload, &mut on_issues));
         let watched = watched.map_err(|error| tbx::error::failed(error, "tbx-watch"))?;
-        let paths: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
-        let app = App {
-            state,
-            page,
-            location: paths.join(", "),
-            title,
-            embedded: Embedded::default(),
-            is_static: false,
-        };
+        let app = App::new(state, page, &sources, title);
         names.push(host);
         Ok(Bound { listener, names, watched, app })
     }
