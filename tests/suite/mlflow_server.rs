@@ -176,6 +176,48 @@ fn a_server_that_goes_away_in_the_middle_is_gone_on_with() {
     assert_eq!(server.kept().runs[0].metrics.len(), 4500);
 }
 
+/// Whichever request is the first without an answer, and whether others wait for answers at that time.
+#[test]
+fn a_server_that_goes_away_at_any_request_is_an_error() {
+    let variables = [("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")];
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    for name in ["a", "b", "c"] {
+        let run = quiet().create(logs.join(name)).unwrap();
+        (0..1500).for_each(|step| run.add_scalar("loss", 0.5, step).unwrap());
+        run.log_artifact_bytes("notes.txt", b"of a run", None).unwrap();
+        run.finish().unwrap();
+    }
+    let closed: Answers = |_| Fault::Raw(|_| Ok(()));
+    let busy: Answers = |_| Fault::Status("503 Service Unavailable", "", "gone");
+    let lost: Answers = |_| Fault::Unheard;
+    for (answers, apart) in [(closed, 1), (busy, 3), (lost, 3)] {
+        for requests in (0..).step_by(apart) {
+            let server = Fake::start();
+            server.fails(move |path, before| match before < requests {
+                true => Fault::None,
+                false => answers(path),
+            });
+            let (code, said) = export(&logs, &server.uri(), &[], &variables);
+            if server.asked().len() <= requests {
+                assert!(requests > 20 && code == Some(0), "{requests}: {code:?} {said}");
+                break;
+            }
+            assert!(code == Some(2) && said.contains("tbx: "), "{requests}: {code:?} {said}");
+            server.fails(|_, _| Fault::None);
+            fine(export(&logs, &server.uri(), &[], &variables));
+            let kept = server.kept();
+            let is_active =
+                |run: &&fake::KeptRun| run.info.get("lifecycle_stage") != Some(&"deleted".into());
+            let active = kept.runs.iter().filter(is_active);
+            let points: Vec<_> = active.map(|run| run.points("loss").len()).collect();
+            assert_eq!(points, [1500; 3], "{requests}: {said}");
+        }
+    }
+}
+
+type Answers = fn(&str) -> Fault;
+
 #[test]
 fn errors_say_what_is_to_be_done() {
     let (server, dir) = (Fake::start(), logs(1));

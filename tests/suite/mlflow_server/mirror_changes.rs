@@ -331,3 +331,28 @@ fn a_password_is_not_shown() {
     let shown = format!("{:?}", Mirror::mlflow("http://user:secret@127.0.0.1:1"));
     assert!(!shown.contains("secret"), "{shown}");
 }
+
+/// The time for which a mirror waits for a server is no reason to rest: it would fall further and further behind.
+#[test]
+fn a_slow_server_has_a_new_point_soon() {
+    let (server, dir) = (Fake::start(), tempfile::tempdir().unwrap());
+    let logs = dir.path().join("logs");
+    let run = quiet().create(logs.join("run")).unwrap();
+    run.add_scalar("loss", 1.0, 0).unwrap();
+    run.flush().unwrap();
+    server.fails(|path, _| match path.ends_with("log-batch") {
+        true => Fault::Slow(Duration::from_secs(8)),
+        false => Fault::None,
+    });
+    let mirror = Mirroring::to(&logs, &server.uri(), &[]);
+    let points =
+        |server: &Fake| server.kept().runs.first().map_or(0, |run| run.points("loss").len());
+    wait_until("the first point", || points(&server) == 1);
+    run.add_scalar("loss", 2.0, 1).unwrap();
+    run.flush().unwrap();
+    // After the answer to the first one, and not 60 seconds later.
+    let begun = Instant::now();
+    wait_until("the second point", || points(&server) == 2);
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    drop(mirror);
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tbx::error::Error;
 
@@ -75,6 +76,8 @@ pub(super) struct Sent {
     pub(super) is_wrong: bool,
     /// Why runs are not complete.
     pub(super) failed: Vec<String>,
+    /// The time that this machine worked for it, without the time for which it waited for the server.
+    pub(super) work: Duration,
 }
 
 impl Sent {

@@ -31,7 +31,7 @@ use tbx::store;
 
 /// Maximum pause between two attempts to reach a server.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// A round that took long is followed by a pause that is this many times as long.
+/// After a round, the mirror rests for this many times the time that it worked. Waiting for a server is no work.
 const REST: u32 = 4;
 /// All runs must have been unchanged for this long before a mirror ends by itself: the next run may begin.
 const QUIET: Duration = Duration::from_secs(10);
@@ -157,8 +157,8 @@ impl Mirror {
         Self { to: self.to.silence(silence), ..self }
     }
 
-    /// The time between two looks at the log directory. After a round that took long, the pause is longer, so that at
-    /// most a fifth of the time is spent. Default: 5 seconds.
+    /// The time between two looks at the log directory. If reading takes long, the pause is longer: at most a fifth of
+    /// the time is spent. Default: 5 seconds.
     #[must_use]
     pub fn every(self, interval: Duration) -> Self {
         Self { every: interval, ..self }
@@ -226,6 +226,7 @@ impl Mirror {
             total: Mirrored::default(),
             said: HashSet::new(),
             waits_for: None,
+            work: Duration::ZERO,
             has_failed: false,
             has_losses: false,
             has_worked: false,
@@ -264,7 +265,7 @@ impl Mirror {
             }
             pause = match progress {
                 Step::Away | Step::Refused { .. } => (pause * 2).min(MAX_PAUSE).max(self.every),
-                _ => (begun.elapsed() * REST).max(self.every),
+                _ => (mirroring.work * REST).max(self.every),
             };
             match end.recv_timeout(pause) {
                 Err(RecvTimeoutError::Timeout) => {}
@@ -340,6 +341,8 @@ struct Mirroring<'m> {
     said: HashSet<String>,
     /// The reason to wait, if the mirror waits.
     waits_for: Option<Waiting>,
+    /// The time that this machine worked in the last complete round.
+    work: Duration,
     /// Whether the last round failed for a reason that may be a change by somebody else.
     has_failed: bool,
     /// Whether data was damaged or left out.
@@ -406,6 +409,7 @@ impl Mirroring<'_> {
             Err(error) => return Err(error),
         };
         away.set(false);
+        self.work = sent.work;
         (self.has_failed, self.has_worked) = (false, true);
         if matches!(self.waits_for.take(), Some(Waiting::Server(_))) {
             self.mirror.on_event.call(MirrorEvent::Back);

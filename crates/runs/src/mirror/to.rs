@@ -4,6 +4,8 @@ use std::fmt;
 #[cfg(feature = "wandb")]
 use std::path::PathBuf;
 use std::time::Duration;
+#[cfg(feature = "wandb")]
+use std::time::Instant;
 
 use super::event::Sent;
 use crate::table::Folding;
@@ -200,10 +202,12 @@ impl Round {
                     has_losses,
                     is_wrong,
                     failed: done.failed,
+                    work: memory.reading(),
                 })
             }
             #[cfg(feature = "wandb")]
             Self::Wandb { out, export, memory } => {
+                let begun = Instant::now();
                 let done = export.repeat(logdir, options, out, memory)?;
                 let mut messages = messages(&done.report);
                 messages.extend(done.warnings.into_iter().chain(done.kept));
@@ -218,6 +222,7 @@ impl Round {
                     has_losses: !done.report.is_lossless(),
                     is_wrong: false,
                     failed: Vec::new(),
+                    work: begun.elapsed(),
                 })
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::plan::{Found, Planned};
 use crate::trackers::mlflow::RunRecord;
@@ -32,6 +33,8 @@ pub(crate) struct Memory {
     pub(super) done: HashMap<String, Done>,
     /// The registered models that were sent, as a text.
     pub(super) models: Option<String>,
+    /// The time that the last export took to read the logs.
+    pub(super) reading: Duration,
 }
 
 /// A run in MLflow that gets nothing.
@@ -69,7 +72,13 @@ impl Memory {
 
     fn with(read: Reread<Found>) -> Self {
         let (experiments, ids) = (Places::new(), Arc::default());
-        Self { read, experiments, ids, done: HashMap::new(), models: None }
+        let (done, reading) = (HashMap::new(), Duration::ZERO);
+        Self { read, experiments, ids, done, models: None, reading }
+    }
+
+    /// The time that the last export took to read the logs. The rest of its time, it waited for the server.
+    pub(crate) fn reading(&self) -> Duration {
+        self.reading
     }
 
     /// Forgets what the server has, because somebody changed it.

@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
@@ -70,7 +70,9 @@ fn send(
     kind: StoreKind,
     memory: &mut Memory,
 ) -> Result<MlflowExported> {
+    let begun = Instant::now();
     let mut plan = Plan::of(logdir, options, settings, kind, &mut memory.read)?;
+    memory.reading = begun.elapsed();
     let mut done = MlflowExported::of(&mut plan, logdir, settings)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(settings.connections.max(1)).build();
     let pool = pool.map_err(|error| ErrorKind::from(io::Error::other(error)))?;
@@ -305,7 +307,7 @@ impl<'e> Export<'e> {
                 });
                 Ok(None)
             }
-            done => self.unless_failed(|| done),
+            done => self.end_if_failed(done.map(Some)),
         }
     }
 
@@ -314,7 +316,13 @@ impl<'e> Export<'e> {
         if self.has_failed.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        f().map(Some).inspect_err(|_| self.has_failed.store(true, Ordering::Relaxed))
+        self.end_if_failed(f().map(Some))
+    }
+
+    /// An error ends the requests of all threads. It is returned even if another request failed before it: the others
+    /// return nothing.
+    fn end_if_failed<T>(&self, done: Result<T>) -> Result<T> {
+        done.inspect_err(|_| self.has_failed.store(true, Ordering::Relaxed))
     }
 
     fn depth(&self, run: &Planned) -> usize {
