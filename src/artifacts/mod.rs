@@ -142,7 +142,7 @@ impl Artifacts {
         Ok(version)
     }
 
-    /// The result of `f` for the files of a version in the first run with which it succeeds; otherwise the error
+    /// The result of `f` for the files of a version in the first run for which it succeeds; otherwise the error
     /// of the first run.
     fn first<T>(&self, version: &ArtifactVersion, f: impl Fn(&Path) -> Result<T>) -> Result<T> {
         let mut first = None;

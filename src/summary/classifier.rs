@@ -146,7 +146,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RocCurve {
-    /// Scores in falling order, the first of which is infinite: samples count as positive from this score on.
+    /// Scores in falling order. The first one is infinite. Samples count as positive from this score on.
     pub thresholds: Vec<f64>,
     /// The share of negatives that count as positive at each threshold, from 0 to 1.
     pub false_positive_rates: Vec<f64>,

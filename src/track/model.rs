@@ -18,7 +18,7 @@ use crate::summary::graph::onnx::interface::{OnnxInterface, OnnxValue};
 use crate::writer::IntoStep;
 use crate::writer::onnx::read;
 
-/// The file with the description of the model, in YAML, of which JSON is a part.
+/// The file with the description of the model, in YAML. Every JSON text is YAML.
 const MLMODEL: &str = "MLmodel";
 /// The file with the model.
 const DATA: &str = "model.onnx";

@@ -88,7 +88,7 @@ pub fn varint(number: u32, value: i64, out: &mut Vec<u8>) {
     encode_varint(value.cast_unsigned(), out);
 }
 
-/// Writes a number as the package does: as JSON, but with bare `NaN`, `Infinity` and `-Infinity`.
+/// Writes a number as the package does: as JSON, with bare `NaN`, `Infinity` and `-Infinity`.
 #[inline]
 pub fn number(value: f64, out: &mut Vec<u8>) {
     let written = match value {

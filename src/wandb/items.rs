@@ -1,6 +1,6 @@
 //! Keys with values: configuration, summary, history, measurements of the machine, and definitions of metrics.
 //!
-//! Values are JSON, but with bare `NaN`, `Infinity` and `-Infinity`. A key is one text (0.16), or a path of keys of
+//! Values are JSON, with bare `NaN`, `Infinity` and `-Infinity`. A key is one text (0.16), or a path of keys of
 //! nested objects (later versions). A `/` in a key is a part of it.
 
 /// A point in time.

@@ -17,7 +17,7 @@ use crate::store::{open_no_link, open_to_write};
 const FILE: &str = crate::file_names::REPORTS;
 /// Maximum number of bytes of a file that are read: about 2,000 points. A million reports make about 550.
 const MAX_BYTES: u64 = 64 << 10;
-/// Number of reports at the start of which each is a point.
+/// Number of reports at the start that are all points.
 const ALL: u64 = 50;
 /// Later, a report is a point if there were more reports by this part since the last point.
 const PART: u64 = 50;
@@ -68,7 +68,7 @@ impl Curve {
 
 #[cfg(test)]
 impl Curve {
-    /// The curve of a trial with these reports, all of which are kept.
+    /// The curve of a trial with these reports. All are kept.
     pub(super) fn of(goal: Goal, reports: &[(i64, f64)]) -> Self {
         let mut curve = Self::default();
         for (step, value) in reports {

@@ -114,7 +114,7 @@ fn places_notes(imported: &Imported) {
     }
 }
 
-/// The store that a URI points to, the directory of all experiments of MLflow, or that of a file.
+/// The store that a URI points to, the directory of all experiments of MLflow, or the directory of a file.
 fn place(uri: &str) -> String {
     match uri.split_once("://") {
         Some((scheme, rest)) if scheme != "file" && scheme != "mlflow-artifacts" => {

@@ -206,7 +206,7 @@ fn run_trial(
             return Err(error);
         }
     };
-    // Only now, so that nothing is lost in between.
+    // Only now: earlier, a kill in between would lose something.
     Exit::remove(&dir)?;
     Ok(ended)
 }

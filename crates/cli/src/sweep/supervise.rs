@@ -90,7 +90,7 @@ impl Exit {
 pub(super) fn run(args: &Args) -> Result<u8> {
     let signals = Signals::catch()?;
     let (name, words) = args.program.split_first().ok_or_else(|| Error::argument("no program"))?;
-    // The lock of the trial is the standard input, and becomes that of the program, too. So the trial does not run
+    // The lock of the trial is the standard input, and the program inherits it. So the trial does not run
     // twice at once even if this process is killed.
     let exit = match Command::new(name).args(words).spawn() {
         Err(error) => {

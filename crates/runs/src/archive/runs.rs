@@ -191,7 +191,7 @@ pub(super) enum Uses {
     Skip,
 }
 
-/// What registries and lists of versions of artifacts name: those of `root`, of its parents and those below. One that
+/// The paths that registries and lists of versions of artifacts name: those in `root`, in its parents and below. One that
 /// is unreadable is an error, because it may name any file.
 pub(super) fn registered(root: &Path, links: Links, uses: Uses) -> Result<Registered> {
     let follow = links == Links::All;

@@ -43,7 +43,7 @@ pub struct LineageVersion {
 
 impl Lineage {
     /// Reads the lists and the metadata of all runs in the log directory. A version that a run names is there even
-    /// if its list is not. A run's version is that of the nearest list above it with the same name and digest; the
+    /// if its list is not. A run's version comes from the nearest list above it with the same name and digest; the
     /// number alone may be that of another one, for example after directories were moved.
     ///
     /// A list, a `tbx.json` or a directory that cannot be read is in the report, and is left out.

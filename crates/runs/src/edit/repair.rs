@@ -75,7 +75,7 @@ impl FileRepair {
 /// Whole records that are events are copied byte for byte. Everything else is left out: damaged and
 /// unfinished records, and records that are not events. Two things change. A file that does not
 /// start with a file version gets one, with the time of its first event. A wall time that is NaN or
-/// infinite becomes that of the previous event in the file, otherwise that of the next event with a
+/// infinite becomes the one of the previous event in the file, otherwise the one of the next event with a
 /// finite one, otherwise the seconds in the file name, or 0. Event files from which nothing can be
 /// saved are left out of a new directory, and do not change in place. Other files of the log
 /// directory are copied to a new directory, see [`SideFiles`], including files that have an event

@@ -62,7 +62,7 @@ pub struct Version {
     pub version: u32,
     /// The run's name in the log directory; empty if it has none there.
     pub run: String,
-    /// The run's id: that of the run here, otherwise the id in the program that the version comes
+    /// The run's id here, otherwise its id in the program that the version comes
     /// from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_id: Option<String>,
@@ -77,7 +77,7 @@ pub struct Version {
     pub source: Option<String>,
     /// Its size in bytes.
     pub size: u64,
-    /// Its SHA-256 in hex; for a directory, that of the lines that `sha256sum` prints for its files.
+    /// Its SHA-256 in hex; for a directory, of the lines that `sha256sum` prints for its files.
     pub sha256: String,
     /// Its stage.
     pub stage: Stage,

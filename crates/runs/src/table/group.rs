@@ -145,7 +145,7 @@ pub struct Spread {
 impl Spread {
     /// The statistics of `numbers`, as NumPy computes them. NaN counts like any number, so callers
     /// must leave it out. `ddof` is 1 for the standard deviation of a sample (pandas, spreadsheets)
-    /// and 0 for that of a population (NumPy).
+    /// and 0 for a population (NumPy).
     pub fn of(numbers: &[f64], ddof: u8) -> Self {
         let numbers_of = |pick: fn(f64, f64) -> f64| numbers.iter().copied().reduce(pick);
         Self {

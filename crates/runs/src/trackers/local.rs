@@ -97,7 +97,7 @@ pub(crate) fn state<'p>(paths: impl IntoIterator<Item = &'p Path>) -> String {
     sha256(states).chars().take(ID).collect()
 }
 
-/// Runs by the directory that they are in, each of which is an experiment.
+/// Runs by their directory. Each directory is an experiment.
 #[derive(Debug, Default)]
 pub(crate) struct Grouped {
     experiments: Vec<SourceExperiment>,
@@ -154,7 +154,7 @@ pub(crate) fn refused(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::argument(format!("{}: {what}", path.display()))
 }
 
-/// The first problem of a report, for a source of which nothing else is left.
+/// The first problem of a report, for a source with nothing else to read.
 pub(crate) fn first_problem(report: Report) -> Option<Error> {
     report.issues.into_iter().next().map(|issue| Error::new(issue.kind, issue.location))
 }

@@ -92,7 +92,7 @@ impl Clock {
         }
     }
 
-    /// The wall time of a row with this cell, before [`finish`](Self::finish). An empty cell stands for the time of
+    /// The wall time of a row with this cell, before [`finish`](Self::finish). An empty cell means the time of
     /// the row before.
     pub(super) fn read(&mut self, cell: &str) -> f64 {
         let cell = cell.trim();

@@ -18,7 +18,7 @@ const MODELS: usize = 50;
 const TRACES: usize = 500;
 /// Maximum depth of nested directories.
 const MAX_DEPTH: usize = 64;
-/// Maximum number of directories of one run or model, each of which is a request.
+/// Maximum number of directories of one run or model. Each costs a request.
 const MAX_FOLDERS: usize = 10_000;
 /// Maximum number of consecutive directories without a file.
 const MAX_BARE: usize = 1000;

@@ -91,7 +91,7 @@ impl Attributes {
         LeftOut::count(&mut self.left_out, kind, count, false);
     }
 
-    /// Counts values that are left out, of which there may be more.
+    /// Counts values that are left out. There may be more.
     pub(super) fn leave_out_at_least(&mut self, kind: &str, count: u64) {
         LeftOut::count(&mut self.left_out, kind, count, true);
     }

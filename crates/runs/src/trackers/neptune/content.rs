@@ -20,7 +20,7 @@ const SYSTEM: &str = "system/";
 const MIN_PROCESS_DIGITS: usize = 6;
 /// The number of steps with more digits than Neptune keeps, which were shortened.
 const ROUNDED: &str = "digits of steps beyond the sixth after the point";
-/// Number of bytes that tell what kind of file it is.
+/// Number of bytes that show what kind of file it is.
 const HEAD: u64 = 16;
 
 /// The content of an object with these attributes. `artifacts` says whether its files are wanted.
@@ -136,7 +136,7 @@ struct Builder {
 }
 
 impl Builder {
-    /// Adds a series with points of one kind. Those without a time get that of the run's start.
+    /// Adds a series with points of one kind. Those without a time get the time of the run's start.
     fn add<T>(
         &mut self,
         tag: String,

@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 5;
 /// Maximum number of names that are read to find everything, and to find out whether there is something.
 const MAX_NAMES: usize = 4_000_000;
 const FEW_NAMES: usize = 1_000;
-/// Number of bytes that tell whether a file is a log.
+/// Number of bytes that show whether a file is a log.
 const HEAD: u64 = 4096;
 
 /// The results, in the order of names.

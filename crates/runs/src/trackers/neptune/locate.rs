@@ -101,7 +101,7 @@ pub(super) fn below(root: &Root, dir: &Path, report: &mut Report) -> Vec<Located
     files
 }
 
-/// The sizes of files, which tell whether something was added to them.
+/// The sizes of files, which show whether something was added to them.
 pub(super) fn sizes<'p>(paths: impl Iterator<Item = &'p PathBuf>) -> String {
     // A file that cannot be read stays so.
     let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len()).to_string();
@@ -139,7 +139,7 @@ impl Locator {
         root.resolve(path).is_ok().then_some(root)
     }
 
-    /// The files at `pattern`, in which `*`, `**`, `?` and `[...]` stand for names as in Python's `glob`. Their
+    /// The files at `pattern`, in which `*`, `**`, `?` and `[...]` match names as in Python's `glob`. Their
     /// names are relative to the directory before the first of them.
     pub(super) fn matching(&self, pattern: &str, report: &mut Report) -> Vec<Located> {
         let is_pattern = |name: &str| name.contains(['*', '?', '[']);

@@ -112,7 +112,7 @@ impl Source for States {
         // A program that is killed while it saves leaves a checkpoint with a damaged state.
         let (mut best, mut last): (Option<state::State>, _) = (None, None);
         for path in &training.states {
-            // Only the state of the output itself may be newer than that of the last checkpoint.
+            // Only the state of the output itself may be newer than the last checkpoint's.
             if best.is_some() && find::output_of(parent(path)).1.is_some() {
                 continue;
             }

@@ -31,7 +31,7 @@ pub(super) struct Reading {
 #[derive(Default)]
 struct Flaws {
     rows: u64,
-    /// A wall time that stands in for one that is not finite.
+    /// The wall time for a row whose own is not finite.
     last_time: f64,
     times: u64,
 }

@@ -126,7 +126,7 @@ fn named(path: &Path) -> Option<(String, String)> {
 }
 
 impl Client {
-    /// The run that these directories belong to, of which there is at least one.
+    /// The run that these directories belong to. There is at least one directory.
     pub(super) fn new(mut directories: Vec<Directory>, locator: Locator) -> Self {
         directories.sort_by(|a, b| (a.created, &a.path).cmp(&(b.created, &b.path)));
         let first = directories.first();

@@ -105,7 +105,7 @@ impl ChunkReader for ParquetFile {
     }
 }
 
-/// A file from some place on, of which the first bytes were read.
+/// A file from some place on. Its first bytes were read already.
 pub(super) struct Ahead {
     head: io::Cursor<Vec<u8>>,
     file: File,

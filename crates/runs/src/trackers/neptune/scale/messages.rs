@@ -48,7 +48,7 @@ pub(super) struct Run {
     pub(super) creation_time: Option<Time>,
     #[prost(string, tag = "4")]
     pub(super) family: String,
-    /// The name of the experiment, which is that of the run for people.
+    /// The name of the experiment. People see it as the name of the run.
     #[prost(string, tag = "5")]
     pub(super) experiment_id: String,
 }

@@ -310,7 +310,7 @@ impl RunFile {
         self.producer.starts_with(PRODUCER)
     }
 
-    /// The identifier of the run: that of its record, or that in the name of the file.
+    /// The identifier of the run, from its record or from the name of the file.
     pub(super) fn id(&self) -> String {
         let named = self.run.as_ref().map(|run| run.run_id.clone()).filter(|id| !id.is_empty());
         named.unwrap_or_else(|| id_of_name(&self.path))

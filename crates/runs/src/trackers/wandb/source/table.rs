@@ -10,7 +10,7 @@ const MAX_ROWS: usize = 100;
 /// Maximum number of characters of a cell that are shown.
 const MAX_CELL: usize = 200;
 
-/// The Markdown of a file `.table.json`; `name` is that of the file.
+/// The Markdown of a file `.table.json` with this name.
 pub(super) fn markdown(value: &Value, name: &str) -> Option<String> {
     let columns = value.get("columns")?.as_array()?;
     let rows = value.get("data")?.as_array()?;

@@ -300,7 +300,7 @@ impl Export<'_> {
         }
         let status = status_text(run.record.status, run.record.end_time);
         // The digest is written before the status, so an export that was killed in between has left the status of
-        // before: that of the last complete export, or that of a new run.
+        // before: the one of the last complete export, or of a new run.
         let running = status_text(Some(Status::Running), None);
         if status_there == status_was.unwrap_or(running) {
             merge.wrote(STATUS, &status_there);
