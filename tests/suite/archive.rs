@@ -69,6 +69,41 @@ fn all(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime, u32)> {
 }
 
 #[test]
+fn models_come_back_with_their_versions() {
+    let dir = tempfile::tempdir().unwrap();
+    let make = |logs: &str, model: &[u8]| {
+        let root = dir.path().join(logs);
+        fs::create_dir_all(root.join("first/artifacts")).unwrap();
+        fs::write(root.join("first/tbx.json"), r#"{"schema": "tbx.run/1"}"#).unwrap();
+        fs::write(root.join("first/artifacts/model.bin"), model).unwrap();
+        let registry = Registry::open(&root);
+        registry.register("classifier", root.join("first"), "model.bin").unwrap();
+        registry.set_alias(&"classifier/1".parse().unwrap(), "champion").unwrap();
+        root
+    };
+    let root = make("logs", b"weights");
+    let out = dir.path().join("a.tar.zst");
+    Pack::find(&root).unwrap().run(&out).unwrap();
+    let to = dir.path().join("again");
+    Restore::new(&out).run(&to).unwrap();
+    assert_eq!(all(&to), all(&root));
+    let path = Registry::open(&to).path(&"classifier/champion".parse().unwrap()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), b"weights");
+
+    // Next to another model of the same name.
+    let other = make("other", b"other weights");
+    fs::rename(other.join("first"), other.join("second")).unwrap();
+    Restore::new(&out).run(&other).unwrap();
+    let before = Registry::open(&other).models().unwrap();
+    let numbers: Vec<_> = before["classifier"].versions.iter().map(|it| it.version).collect();
+    assert_eq!((numbers, before["classifier"].aliases["champion"]), (vec![1, 2], 1));
+    let path = Registry::open(&other).path(&"classifier/2".parse().unwrap()).unwrap();
+    assert_eq!(fs::read(path).unwrap(), b"weights");
+    Restore::new(&out).run(&other).unwrap();
+    assert_eq!(Registry::open(&other).models().unwrap(), before);
+}
+
+#[test]
 fn runs_come_back_byte_for_byte() {
     let (dir, root) = logs();
     #[cfg(unix)]

@@ -10,6 +10,7 @@ use super::append::{Digesting, Sum};
 use super::entries::{self, Entry};
 use super::invalid;
 use super::runs::{self, RunDir};
+use crate::registry;
 use tbx::artifacts;
 use tbx::event::is_event_file;
 use tbx::meta;
@@ -62,9 +63,12 @@ impl Held {
     }
 }
 
-/// Whether a file is a list of versions of artifacts: it belongs to no run, and changes with other runs.
+/// The names of lists of versions of artifacts and of models. They belong to no run, and change with other runs.
+pub(super) const LISTS: [&str; 2] = [artifacts::FILE, registry::FILE];
+
+/// Whether a file is such a list.
 pub(super) fn is_list(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == artifacts::FILE)
+    LISTS.iter().any(|name| path.file_name().is_some_and(|own| own == *name))
         && !path.iter().any(|part| part == ARTIFACTS)
 }
 

@@ -12,7 +12,6 @@ use super::held::{self, Held};
 use super::remove;
 use super::runs::{self, RunDir, Uses};
 use crate::progress::{OnProgress, Progress};
-use tbx::artifacts;
 use tbx::error::{Effect, Error, ErrorKind, Issue, Report, Result, failed};
 use tbx::event::is_event_file;
 use tbx::meta::Status;
@@ -349,7 +348,7 @@ impl Pack {
         Ok(dirs)
     }
 
-    /// Adds the lists of versions of artifacts in the directories above the runs. They are never removed.
+    /// Adds the lists of versions in the directories above the runs. They are never removed.
     fn append_lists(
         &self,
         tar: &mut tar::Builder<impl Write>,
@@ -358,8 +357,7 @@ impl Pack {
     ) -> Result<()> {
         let above = dirs.iter().flat_map(|dir| dir.path.ancestors().skip(1));
         let above: BTreeSet<_> = above.filter(|above| above.starts_with(&self.root)).collect();
-        for folder in above {
-            let path = folder.join(artifacts::FILE);
+        for path in above.iter().flat_map(|folder| held::LISTS.map(|name| folder.join(name))) {
             let below = path.strip_prefix(&self.root).unwrap_or(&path);
             if path.symlink_metadata().is_ok_and(|there| there.is_file()) {
                 sums.insert(below.to_owned(), append::file(tar, below, &path, self.links)?);

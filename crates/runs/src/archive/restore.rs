@@ -9,6 +9,7 @@ use super::entries::{self, Entry};
 use super::held;
 use super::invalid;
 use crate::progress::{OnProgress, Progress};
+use crate::registry::{self, Registry};
 use tbx::artifacts::Artifacts;
 use tbx::error::{ErrorKind, Result, failed};
 use tbx::event::{is_event_file, other_file};
@@ -24,7 +25,7 @@ const MIN_LIMIT: u64 = 1 << 30;
 const MAX_KEPT_PATHS: usize = 64 << 20;
 /// Maximum length of a whole path in bytes: no system accepts longer ones.
 const MAX_PATH: usize = 4096;
-/// Maximum size in bytes of a list of versions of artifacts.
+/// Maximum size in bytes of a list of versions.
 const MAX_LIST: u64 = 16 << 20;
 /// Number of bytes at the start of an entry that are checked first.
 const HEAD_LEN: u64 = 4 << 10;
@@ -131,7 +132,7 @@ impl Restore {
 
     /// Writes the runs below the directory `logdir`, which is created if it does not exist. Each
     /// file appears once it is complete. After an interruption, the call can be repeated. Versions of
-    /// artifacts are added to the list that is there.
+    /// artifacts and of models are added to the lists that are there.
     ///
     /// # Errors
     ///
@@ -275,7 +276,11 @@ fn merge(path: &Path, entry: &Entry, content: &mut dyn Read) -> io::Result<()> {
         return Err(invalid("a list of versions is too long or cut off"));
     }
     let folder = path.parent().unwrap_or(Path::new(""));
-    Artifacts::open(folder).merge(&list).map_err(|error| match error.into_kind() {
+    let merged = match path.file_name() {
+        Some(name) if name == registry::FILE => Registry::open(folder).merge(&list),
+        _ => Artifacts::open(folder).merge(&list),
+    };
+    merged.map_err(|error| match error.into_kind() {
         ErrorKind::Io(error) => {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         }

@@ -21,9 +21,9 @@ const MAX_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
-struct File {
+pub(super) struct File {
     schema: String,
-    models: BTreeMap<String, Model>,
+    pub(super) models: BTreeMap<String, Model>,
     #[serde(flatten)]
     other: Map<String, Value>,
 }
@@ -155,17 +155,27 @@ impl Model {
     /// Adds a version with the next number, unless it exists already. Returns the new or existing
     /// version.
     pub(super) fn add(&mut self, new: Version) -> Version {
-        let is_same = |known: &&Version| {
-            (&known.run, &known.run_id, &known.path, &known.sha256)
-                == (&new.run, &new.run_id, &new.path, &new.sha256)
-        };
-        if let Some(known) = self.versions.iter().find(is_same) {
+        if let Some(known) = self.same(&new) {
             return known.clone();
         }
-        let last = self.versions.iter().map(|version| version.version).max().unwrap_or(0);
-        let new = Version { version: last.saturating_add(1), ..new };
+        let new = Version { version: self.next(), ..new };
         self.versions.push(new.clone());
         new
+    }
+
+    /// The version with the same files of the same run.
+    pub(super) fn same(&self, version: &Version) -> Option<&Version> {
+        let is_same = |known: &&Version| {
+            (&known.run, &known.run_id, &known.path, &known.sha256)
+                == (&version.run, &version.run_id, &version.path, &version.sha256)
+        };
+        self.versions.iter().find(is_same)
+    }
+
+    /// The number of the next version.
+    pub(super) fn next(&self) -> u32 {
+        let last = self.versions.iter().map(|version| version.version).max().unwrap_or(0);
+        last.saturating_add(1)
     }
 }
 
@@ -190,7 +200,7 @@ pub(super) fn changed(
     Ok(json)
 }
 
-fn parse(json: &[u8]) -> Result<File, ErrorKind> {
+pub(super) fn parse(json: &[u8]) -> Result<File, ErrorKind> {
     let none = |what| ErrorKind::Value(format!("not a model registry: {what}"));
     let file: File = serde_json::from_slice(json).map_err(|error| none(error.to_string()))?;
     if !file.schema.starts_with(SCHEMAS) {

@@ -6,6 +6,7 @@
 
 mod file;
 mod find;
+mod merge;
 mod name;
 
 use std::collections::BTreeMap;
