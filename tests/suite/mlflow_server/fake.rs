@@ -220,6 +220,8 @@ impl Kept {
                 json!({ "experiments": all.map(json).collect::<Vec<_>>() })
             }
             "artifacts/list" => json!({ "files": [] }),
+            "registered-models/search" => json!({ "registered_models": [] }),
+            "model-versions/search" => json!({ "model_versions": [] }),
             "runs/search" => {
                 json!({ "runs": self.runs.iter().map(KeptRun::json).collect::<Vec<_>>() })
             }

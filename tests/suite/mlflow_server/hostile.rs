@@ -171,3 +171,40 @@ fn who_asks_is_told_to_no_other_server() {
     }
     assert!(other.asked().is_empty());
 }
+
+/// Whichever request is the first without an answer, the import says so, and the next one has everything.
+#[test]
+fn a_server_that_goes_away_at_any_request_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    for name in ["a", "b"] {
+        let run = super::quiet().create(logs.join(name)).unwrap();
+        (0..10).for_each(|step| run.add_scalar("loss", 0.5, step).unwrap());
+        run.log_artifact_bytes("notes.txt", b"of a run", None).unwrap();
+        run.finish().unwrap();
+    }
+    let server = Fake::start();
+    assert_eq!(export(&logs, &server.uri(), &[], &[]).0, Some(0));
+    for requests in 0.. {
+        server.asked();
+        let out = tempfile::tempdir().unwrap();
+        let out = out.path().join("out");
+        server.fails(move |_, before| match before < requests {
+            true => Fault::None,
+            false => Fault::Raw(|_| Ok(())),
+        });
+        let (code, said) = import(&server.uri(), &out);
+        if server.asked().len() <= requests {
+            assert!(requests > 5 && code == Some(0), "{requests}: {code:?} {said}");
+            break;
+        }
+        assert!(matches!(code, Some(1 | 2)), "{requests}: {code:?} {said}");
+        assert!(said.contains("tbx: ") && !said.contains("panicked"), "{requests}: {said}");
+        server.fails(|_, _| Fault::None);
+        let (code, said) = import(&server.uri(), &out);
+        assert_eq!(code, Some(0), "{requests}: {said}");
+        let loaded = tbx::Logdir::open(&out).unwrap().load(&tbx::LoadOptions::new()).unwrap();
+        let points = loaded.runs.iter().map(|run| run.get("loss").map_or(0, |it| it.len()));
+        assert_eq!(points.collect::<Vec<_>>(), [10, 10], "{requests}: {said}");
+    }
+}
