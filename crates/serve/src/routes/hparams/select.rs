@@ -89,11 +89,19 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
+/// Numbers by size, NaN last: a NaN has a sign, which no answer shows, so it does not count.
+pub(super) fn by_size(a: f64, b: f64) -> Ordering {
+    match a.is_nan() || b.is_nan() {
+        true => a.is_nan().cmp(&b.is_nan()),
+        false => a.total_cmp(&b),
+    }
+}
+
 /// Numbers and booleans by size, texts by letters, texts last.
 fn order(a: &Value, b: &Value) -> Ordering {
     match (a, b, number(a), number(b)) {
         (Value::Text(a), Value::Text(b), _, _) => a.cmp(b),
-        (_, _, Some(a), Some(b)) => a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(&b)),
+        (_, _, Some(a), Some(b)) => by_size(a, b),
         (_, _, None, _) => Ordering::Greater,
         (_, _, _, None) => Ordering::Less,
     }
