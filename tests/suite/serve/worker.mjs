@@ -39,7 +39,11 @@ async function content(response, route) {
   if (!response.ok) return { status: route.startsWith("plugin/projector/") || response.status };
   const type = response.headers.get("Content-Type");
   const bytes = Buffer.from(await response.arrayBuffer());
-  return { type, body: type === "application/json" ? JSON.parse(bytes) : bytes.toString("latin1") };
+  if (type === "application/json") return { type, body: JSON.parse(bytes) };
+  // A number may have two shortest forms.
+  const long = /-?\d+\.\d{14,}(e[+-]\d+)?/g;
+  const body = bytes.toString("latin1");
+  return { type, body: type.startsWith("text/csv") ? body.replace(long, (number) => Number(number)) : body };
 }
 
 // Compares the answers to a request for data. `make` makes what is sent: it can be read only once.
