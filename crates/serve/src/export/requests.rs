@@ -245,7 +245,8 @@ fn projector(app: &App, take: Take<'_>) -> Result<()> {
     }
     for run in runs {
         let info = read(take(asked("plugin/projector/info", &[("run", run)]))?);
-        for embedding in info["embeddings"].as_array().into_iter().flatten() {
+        let embeddings = info.get("embeddings").and_then(Value::as_array);
+        for embedding in embeddings.into_iter().flatten() {
             let Some(name) = embedding["tensorName"].as_str() else { continue };
             let fields = [("run", run), ("name", name)];
             let has = |field: &str| embedding[field].is_string();
@@ -256,7 +257,7 @@ fn projector(app: &App, take: Take<'_>) -> Result<()> {
             if has("bookmarksPath") {
                 take(asked("plugin/projector/bookmarks", &fields))?;
             }
-            if embedding["sprite"]["imagePath"].is_string() {
+            if embedding.pointer("/sprite/imagePath").is_some() {
                 take(asked("plugin/projector/sprite_image", &fields))?;
             }
         }
