@@ -9,6 +9,7 @@ use super::columns::Value;
 use super::request::{Column, Order};
 use super::sessions::Group;
 use crate::http::Refusal;
+use crate::routes::json::by_size;
 
 /// The groups that pass all filters, in the order that was asked for, with the hyperparameters that were asked for.
 ///
@@ -86,14 +87,6 @@ fn number(value: &Value) -> Option<f64> {
         Value::Bool(value) => Some(f64::from(u8::from(*value))),
         Value::Number(value) => Some(*value),
         Value::Text(_) => None,
-    }
-}
-
-/// Numbers by size, NaN last: a NaN has a sign, which no answer shows, so it does not count.
-pub(super) fn by_size(a: f64, b: f64) -> Ordering {
-    match a.is_nan() || b.is_nan() {
-        true => a.is_nan().cmp(&b.is_nan()),
-        false => a.total_cmp(&b),
     }
 }
 

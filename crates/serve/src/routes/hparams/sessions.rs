@@ -9,8 +9,7 @@ use tbx::{HparamsRecord, SessionStatus};
 use super::PLUGIN;
 use super::columns::{Metric, Value, record};
 use super::request::{Aggregation, Asked, MetricName};
-use super::select::by_size;
-use crate::routes::json::Number;
+use crate::routes::json::{Number, by_size};
 use crate::routes::scalars;
 use crate::state::Runs;
 
