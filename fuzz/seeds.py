@@ -180,6 +180,12 @@ def parsers(corpus):
         corpus.add("keras", path.read_bytes())
     for config in [b"{}", b'{"camera": {"cls": "PerspectiveCamera", "fov": [7.5e1, null, true]}}', b'{"a": "\\u00e9\\n"}']:
         corpus.add("mesh", b"\0" + config)
+    for markdown in [
+        b"# a\n\n**b** [c](https://d 'e') ![f](g.png)\n\n> h\n\n|i|j|\n|-|-|\n|1|`2`|\n\n- k\n  1. l\n",
+        b"<a href=\"javascript:x\" title='y'>z</a><img src=x onerror=y><!-- c --><unk> &lt;b&gt; &#106;",
+        b"<table><tr><td>**a**</td></tr></table>\n\n```\n<script>x</script>\n```\n<https://b> [c]\n\n[c]: data:text/html,d\n",
+    ]:
+        corpus.add("markdown", markdown)
     for path in sorted((FIXTURES / "projector").rglob("*.pbtxt")):
         corpus.add("projector", b"\0" + path.read_bytes())
     for path in sorted((FIXTURES / "projector").rglob("tensors.tsv")):

@@ -5,6 +5,7 @@
 mod attacks;
 mod client;
 mod data_server;
+mod embeddings;
 mod export;
 mod growth;
 mod load;

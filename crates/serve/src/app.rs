@@ -16,16 +16,13 @@ pub(crate) struct App {
     pub(crate) title: String,
     /// The runs with embeddings.
     pub(crate) embedded: Embedded,
-    /// Whether the answers are for a static site.
-    pub(crate) is_static: bool,
 }
 
 impl App {
-    /// A server's; see [`is_static`](Self::is_static).
     pub(crate) fn new(state: Arc<State>, page: Page, sources: &[Source], title: String) -> Self {
         let paths: Vec<_> = sources.iter().map(|source| source.path().to_string_lossy()).collect();
         let location = paths.join(", ");
-        Self { state, page, location, title, embedded: Embedded::default(), is_static: false }
+        Self { state, page, location, title, embedded: Embedded::default() }
     }
 }
 

@@ -116,8 +116,7 @@ impl Server {
     }
 
     /// Writes the current data as a static site to a new directory: TensorBoard's page and its answers as files. Any web
-    /// server can show it, by https or on localhost, since the page needs a service worker. It has all dashboards but
-    /// HParams, whose answers depend on what their user enters.
+    /// server can show it, by https or on localhost, since the page needs a service worker.
     ///
     /// # Errors
     ///
@@ -129,7 +128,7 @@ impl Server {
         let mut watcher = Watcher::new(&sources, &options)?;
         let state = Arc::new(State::new(samples));
         watcher.finish(&state, &mut on_issues);
-        let app = App { is_static: true, ..App::new(state, page, &sources, title) };
+        let app = App::new(state, page, &sources, title);
         export::export(&app, directory)
     }
 

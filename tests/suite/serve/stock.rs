@@ -10,6 +10,7 @@ use tbx::{Hparams, SummaryWriter};
 use tempfile::TempDir;
 
 use super::client::Serve;
+use super::embeddings::write_embeddings;
 use crate::common::repository;
 
 /// A Python with TensorBoard, or the reason why there is none.
@@ -34,7 +35,7 @@ pub(super) fn webfiles(python: &OsStr) -> String {
     String::from_utf8(asked.stdout).unwrap().trim().to_owned()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.unwrap();
         let target = to.join(entry.path().strip_prefix(from).unwrap());
@@ -47,7 +48,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Sessions of three groups, with values of all types.
-fn write_sessions(dir: &Path) {
+pub(super) fn write_sessions(dir: &Path) {
     let groups = [("a", 0.5), ("a", 0.5), ("b", 0.125), ("", 1.0)];
     for (i, (group, rate)) in groups.into_iter().enumerate() {
         let writer = SummaryWriter::create(dir.join(format!("session_{i}"))).unwrap();
@@ -79,6 +80,7 @@ pub(super) fn logs() -> TempDir {
         copy(&repository(&format!("fixtures/{name}")), &dir.path().join(name));
     }
     write_sessions(&dir.path().join("sessions"));
+    write_embeddings(dir.path());
     dir
 }
 

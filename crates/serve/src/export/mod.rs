@@ -13,15 +13,22 @@ use bytes::Bytes;
 use tbx::error::{ErrorKind, Result, failed};
 use tbx::replace::Folder;
 
-use self::requests::Asked;
+use self::requests::EMBEDDINGS;
 use crate::app::App;
-use crate::http::{Body, Refusal};
+use crate::http::{Answer, Body, Refusal};
 use crate::page::{Page, ROOT};
 use crate::routes;
 
-const WORKER: &str = include_str!("worker.js");
-const START: &str = include_str!("start.js");
-const GUARD: &str = include_str!("guard.js");
+/// The scripts of the site.
+const SCRIPTS: [(&str, &str); 5] = [
+    ("download.js", include_str!("download.js")),
+    ("guard.js", include_str!("guard.js")),
+    ("hparams.js", include_str!("hparams.js")),
+    ("start.js", include_str!("start.js")),
+    ("worker.js", include_str!("worker.js")),
+];
+/// The key of the sessions, which no request asks for: `hparams.js` makes the tables of them.
+const SESSIONS: &str = "sessions?";
 /// Registers the worker, and then goes to the page.
 const INDEX: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>TensorBoard</title>\n\
                      <script src=\"start.js\"></script>\n<p id=\"note\"></p>\n";
@@ -49,22 +56,27 @@ pub(crate) fn export(app: &App, directory: &Path) -> Result<Exported> {
     site.page(&app.page)?;
     let mut index: BTreeMap<String, (usize, String)> = BTreeMap::new();
     let mut count = 0;
-    requests::all(app, &mut |asked: Asked| {
-        let answer = match routes::answer(app, &asked.request) {
+    let mut add = |keys: Vec<String>, answer: std::result::Result<Answer, Refusal>| {
+        let answer = match answer {
             Ok(answer) => answer,
             // A value that cannot be read is left out, as by the server.
             Err(Refusal::Unreadable(_) | Refusal::NotFound(_)) => return Ok(None),
+            Err(Refusal::Invalid(_)) if keys.iter().any(|key| key.starts_with(EMBEDDINGS)) => {
+                return Ok(None);
+            }
             Err(refusal) => {
                 return Err(failed(ErrorKind::Value(format!("{refusal:?}")), directory));
             }
         };
         site.write(&format!("answers/{count}"), &plain(&answer.body, directory)?)?;
-        for key in asked.keys {
+        for key in keys {
             index.insert(key, (count, answer.content_type.clone()));
         }
         count += 1;
         Ok(Some(answer))
-    })?;
+    };
+    requests::all(app, &mut |asked| add(asked.keys, routes::answer(app, &asked.request)))?;
+    add(vec![SESSIONS.to_owned()], routes::sessions(app))?;
     let json = serde_json::to_vec(&index).map_err(std::io::Error::from);
     site.write("answers.json", &json.map_err(|error| failed(error, directory))?)?;
     let runs = app.state.runs().iter().count();
@@ -104,9 +116,7 @@ impl Site {
             }
         }
         self.write("index.html", INDEX.as_bytes())?;
-        self.write("start.js", START.as_bytes())?;
-        self.write("guard.js", GUARD.as_bytes())?;
-        self.write("worker.js", WORKER.as_bytes())
+        SCRIPTS.iter().try_for_each(|(name, script)| self.write(name, script.as_bytes()))
     }
 
     fn write(&mut self, name: &str, content: &[u8]) -> Result<()> {

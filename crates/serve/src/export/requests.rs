@@ -36,10 +36,17 @@ const LISTS: [&str; 16] = [
     "plugin/timeseries/tags",
 ];
 
+/// Where the requests for embeddings are.
+pub(super) const EMBEDDINGS: &str = "plugin/projector/";
+/// The number of points that the projector asks for. `worker.js` leaves it out of the key.
+const POINTS: &str = "100000";
+
 /// The key of a path and its fields, sorted by name. `worker.js` makes the same.
 fn key(path: &str, fields: &[(&str, &str)]) -> String {
+    // A name may contain `&tag=`.
+    let escaped = |value: &str| value.replace('%', "%25").replace('&', "%26");
     let mut fields: Vec<String> =
-        fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     fields.sort();
     format!("{path}?{}", fields.join("&"))
 }
@@ -77,7 +84,9 @@ pub(super) fn all(app: &App, take: Take<'_>) -> Result<()> {
         take(asked("plugin/pr_curves/pr_curves", &[("run", &run), ("tag", &tag)]))?;
     }
     meshes(take)?;
-    graphs(take)
+    graphs(take)?;
+    take(asked("plugin/hparams/experiment", &[("request", "{}")]))?;
+    projector(app, take)
 }
 
 /// Run and tag of each series of a plugin.
@@ -218,4 +227,47 @@ fn graphs(take: Take<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The document of the projector, its files, and all embeddings.
+fn projector(app: &App, take: Take<'_>) -> Result<()> {
+    if !app.page.has_projector() {
+        return Ok(());
+    }
+    let runs = read(take(asked("plugin/projector/runs", &[]))?);
+    let runs: Vec<&str> = runs.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if runs.is_empty() {
+        return Ok(());
+    }
+    take(asked("plugin_entry.html", &[("name", "projector")]))?;
+    for file in ["index.js", "projector_binary.html", "projector_binary.js"] {
+        take(asked(&format!("{EMBEDDINGS}{file}"), &[]))?;
+    }
+    for run in runs {
+        let info = read(take(asked("plugin/projector/info", &[("run", run)]))?);
+        let embeddings = info.get("embeddings").and_then(Value::as_array);
+        for embedding in embeddings.into_iter().flatten() {
+            let Some(name) = embedding["tensorName"].as_str() else { continue };
+            let fields = [("run", run), ("name", name)];
+            let has = |field: &str| embedding[field].is_string();
+            take(points("tensor", &fields))?;
+            if has("metadataPath") {
+                take(points("metadata", &fields))?;
+            }
+            if has("bookmarksPath") {
+                take(asked("plugin/projector/bookmarks", &fields))?;
+            }
+            if embedding.pointer("/sprite/imagePath").is_some() {
+                take(asked("plugin/projector/sprite_image", &fields))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A request for the points of an embedding, or their labels.
+fn points(what: &str, fields: &[(&str, &str)]) -> Asked {
+    let path = format!("{EMBEDDINGS}{what}");
+    let limited = asked(&path, &[fields, &[("num_rows", POINTS)]].concat());
+    Asked { keys: vec![key(&path, fields)], ..limited }
 }

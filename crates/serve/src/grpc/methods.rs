@@ -7,6 +7,7 @@ use prost::Message;
 use tbx::DataClass;
 
 use super::filter::{Filter, count};
+use super::limit::Room;
 use super::pb::*;
 use super::status::Status;
 use super::{blobs, tensors};
@@ -22,25 +23,27 @@ pub(super) type Messages = Vec<Vec<u8>>;
 ///
 /// # Errors
 ///
-/// There is no such method, the message is damaged, or the method fails.
+/// There is no such method, the message is damaged, the method fails, or there is no room for the answer.
 pub(super) fn call(
     state: &State,
     location: &str,
     method: &str,
     message: Bytes,
+    room: &Room,
 ) -> Result<Messages, Status> {
     match method {
-        "GetExperiment" => one(message, |_: GetExperimentRequest| {
+        "GetExperiment" => one(message, room, |_: GetExperimentRequest| {
             Ok(GetExperimentResponse { data_location: location.to_owned(), ..Default::default() })
         }),
-        "ListPlugins" => one(message, |_: ListPluginsRequest| Ok(list_plugins(state))),
-        "ListRuns" => one(message, |_: ListRunsRequest| Ok(list_runs(state))),
-        "ListScalars" => one(message, |asked| list_scalars(state, &asked)),
-        "ReadScalars" => one(message, |asked| read_scalars(state, &asked)),
-        "ListTensors" => one(message, |asked| list_tensors(state, &asked)),
-        "ReadTensors" => one(message, |asked| read_tensors(state, &asked)),
-        "ListBlobSequences" => one(message, |asked| list_blob_sequences(state, &asked)),
-        "ReadBlobSequences" => one(message, |asked| read_blob_sequences(state, &asked)),
+        "ListPlugins" => one(message, room, |_: ListPluginsRequest| Ok(list_plugins(state))),
+        "ListRuns" => one(message, room, |_: ListRunsRequest| Ok(list_runs(state))),
+        "ListScalars" => one(message, room, |asked| list_scalars(state, &asked, room)),
+        "ReadScalars" => one(message, room, |asked| read_scalars(state, &asked, room)),
+        "ListTensors" => one(message, room, |asked| list_tensors(state, &asked, room)),
+        "ReadTensors" => one(message, room, |asked| read_tensors(state, &asked, room)),
+        "ListBlobSequences" => one(message, room, |asked| list_blob_sequences(state, &asked, room)),
+        "ReadBlobSequences" => one(message, room, |asked| read_blob_sequences(state, &asked, room)),
+        // A stream: each part is small.
         "ReadBlob" => {
             let asked: ReadBlobRequest = decode(message)?;
             let blob = blobs::read(&state.runs(), &asked.blob_key)?;
@@ -57,9 +60,10 @@ fn decode<M: Message + Default>(message: Bytes) -> Result<M, Status> {
 
 fn one<Q: Message + Default, A: Message>(
     message: Bytes,
+    room: &Room,
     f: impl FnOnce(Q) -> Result<A, Status>,
 ) -> Result<Messages, Status> {
-    Ok(vec![f(decode(message)?)?.encode_to_vec()])
+    Ok(vec![room.encode(&f(decode(message)?)?)?])
 }
 
 fn list_plugins(state: &State) -> ListPluginsResponse {
@@ -97,7 +101,11 @@ fn shows_all(state: &State, plugin: Option<&PluginFilter>) -> bool {
     state.samples().shows_all(plugin_name(plugin))
 }
 
-fn list_scalars(state: &State, asked: &ListScalarsRequest) -> Result<ListScalarsResponse, Status> {
+fn list_scalars(
+    state: &State,
+    asked: &ListScalarsRequest,
+    room: &Room,
+) -> Result<ListScalarsResponse, Status> {
     use list_scalars_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Scalar)?;
@@ -105,17 +113,21 @@ fn list_scalars(state: &State, asked: &ListScalarsRequest) -> Result<ListScalars
         let (max_step, max_wall_time) = latest(series);
         let summary_metadata = Some(tensors::metadata(&series.metadata));
         let metadata = ScalarMetadata { max_step, max_wall_time, summary_metadata };
-        TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) }
+        room.fits(TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) })
     };
     let runs = state.runs();
-    let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
-        run_name: name.to_owned(),
-        tags: series.into_iter().map(tag).collect(),
+    let runs = filter.series(&runs).map(|(name, _, series)| {
+        let tags = series.into_iter().map(tag).collect::<Result<_, Status>>()?;
+        Ok(RunEntry { run_name: name.to_owned(), tags })
     });
-    Ok(ListScalarsResponse { runs: runs.collect() })
+    Ok(ListScalarsResponse { runs: runs.collect::<Result<_, Status>>()? })
 }
 
-fn read_scalars(state: &State, asked: &ReadScalarsRequest) -> Result<ReadScalarsResponse, Status> {
+fn read_scalars(
+    state: &State,
+    asked: &ReadScalarsRequest,
+    room: &Room,
+) -> Result<ReadScalarsResponse, Status> {
     use read_scalars_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Scalar)?;
@@ -127,14 +139,14 @@ fn read_scalars(state: &State, asked: &ReadScalarsRequest) -> Result<ReadScalars
             data.wall_time.push(point.wall_time);
             data.value.push(narrow(point.value));
         }
-        TagEntry { tag_name: series.tag.to_string(), data: Some(data) }
+        room.fits(TagEntry { tag_name: series.tag.to_string(), data: Some(data) })
     };
     let runs = state.runs();
-    let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
-        run_name: name.to_owned(),
-        tags: series.into_iter().map(tag).collect(),
+    let runs = filter.series(&runs).map(|(name, _, series)| {
+        let tags = series.into_iter().map(tag).collect::<Result<_, Status>>()?;
+        Ok(RunEntry { run_name: name.to_owned(), tags })
     });
-    Ok(ReadScalarsResponse { runs: runs.collect() })
+    Ok(ReadScalarsResponse { runs: runs.collect::<Result<_, Status>>()? })
 }
 
 /// The closest float32: the protocol has no other numbers.
@@ -143,7 +155,11 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-fn list_tensors(state: &State, asked: &ListTensorsRequest) -> Result<ListTensorsResponse, Status> {
+fn list_tensors(
+    state: &State,
+    asked: &ListTensorsRequest,
+    room: &Room,
+) -> Result<ListTensorsResponse, Status> {
     use list_tensors_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Tensor)?;
@@ -151,17 +167,21 @@ fn list_tensors(state: &State, asked: &ListTensorsRequest) -> Result<ListTensors
         let (max_step, max_wall_time) = latest(series);
         let summary_metadata = Some(tensors::metadata(&series.metadata));
         let metadata = TensorMetadata { max_step, max_wall_time, summary_metadata };
-        TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) }
+        room.fits(TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) })
     };
     let runs = state.runs();
-    let runs = filter.series(&runs).map(|(name, _, series)| RunEntry {
-        run_name: name.to_owned(),
-        tags: series.into_iter().map(tag).collect(),
+    let runs = filter.series(&runs).map(|(name, _, series)| {
+        let tags = series.into_iter().map(tag).collect::<Result<_, Status>>()?;
+        Ok(RunEntry { run_name: name.to_owned(), tags })
     });
-    Ok(ListTensorsResponse { runs: runs.collect() })
+    Ok(ListTensorsResponse { runs: runs.collect::<Result<_, Status>>()? })
 }
 
-fn read_tensors(state: &State, asked: &ReadTensorsRequest) -> Result<ReadTensorsResponse, Status> {
+fn read_tensors(
+    state: &State,
+    asked: &ReadTensorsRequest,
+    room: &Room,
+) -> Result<ReadTensorsResponse, Status> {
     use read_tensors_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
     let filter = Filter::new(plugin, names, DataClass::Tensor)?;
@@ -175,18 +195,20 @@ fn read_tensors(state: &State, asked: &ReadTensorsRequest) -> Result<ReadTensors
                 let Some(tensor) = tensor else { continue };
                 data.step.push(point.step);
                 data.wall_time.push(point.wall_time);
-                data.value.push(tensor);
+                data.value.push(room.fits(tensor)?);
             }
-            TagEntry { tag_name: series.tag.to_string(), data: Some(data) }
+            Ok(TagEntry { tag_name: series.tag.to_string(), data: Some(data) })
         };
-        RunEntry { run_name: name.to_owned(), tags: series.into_iter().map(tag).collect() }
+        let tags = series.into_iter().map(tag).collect::<Result<_, Status>>()?;
+        Ok(RunEntry { run_name: name.to_owned(), tags })
     });
-    Ok(ReadTensorsResponse { runs: runs.collect() })
+    Ok(ReadTensorsResponse { runs: runs.collect::<Result<_, Status>>()? })
 }
 
 fn list_blob_sequences(
     state: &State,
     asked: &ListBlobSequencesRequest,
+    room: &Room,
 ) -> Result<ListBlobSequencesResponse, Status> {
     use list_blob_sequences_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
@@ -203,16 +225,18 @@ fn list_blob_sequences(
                 max_length: i64::try_from(max_length).unwrap_or(i64::MAX),
                 summary_metadata: Some(tensors::metadata(&series.metadata)),
             };
-            TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) }
+            room.fits(TagEntry { tag_name: series.tag.to_string(), metadata: Some(metadata) })
         };
-        RunEntry { run_name: name.to_owned(), tags: series.into_iter().map(tag).collect() }
+        let tags = series.into_iter().map(tag).collect::<Result<_, Status>>()?;
+        Ok(RunEntry { run_name: name.to_owned(), tags })
     });
-    Ok(ListBlobSequencesResponse { runs: runs.collect() })
+    Ok(ListBlobSequencesResponse { runs: runs.collect::<Result<_, Status>>()? })
 }
 
 fn read_blob_sequences(
     state: &State,
     asked: &ReadBlobSequencesRequest,
+    room: &Room,
 ) -> Result<ReadBlobSequencesResponse, Status> {
     use read_blob_sequences_response::{RunEntry, TagEntry};
     let (plugin, names) = (asked.plugin_filter.as_ref(), asked.run_tag_filter.as_ref());
@@ -229,9 +253,69 @@ fn read_blob_sequences(
                 data.wall_time.push(point.wall_time);
                 data.values.push(BlobReferenceSequence { blob_refs });
             }
-            TagEntry { tag_name: series.tag.to_string(), data: Some(data) }
+            room.fits(TagEntry { tag_name: series.tag.to_string(), data: Some(data) })
         };
-        RunEntry { run_name: name.to_owned(), tags: series.into_iter().map(tag).collect() }
+        let tags = series.into_iter().map(tag).collect::<Result<_, Status>>()?;
+        Ok(RunEntry { run_name: name.to_owned(), tags })
     });
-    Ok(ReadBlobSequencesResponse { runs: runs.collect() })
+    Ok(ReadBlobSequencesResponse { runs: runs.collect::<Result<_, Status>>()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use tbx::{Graph, LoadOptions, SummaryWriter};
+
+    use super::*;
+    use crate::state::{Samples, Source, Watcher};
+
+    /// A call for all points of a plugin.
+    fn asked(plugin: &str) -> Bytes {
+        let plugin_filter = Some(PluginFilter { plugin_name: plugin.to_owned() });
+        let downsample = Some(Downsample { num_points: 1000 });
+        // The requests of all methods for series have the same fields.
+        ReadTensorsRequest { plugin_filter, downsample, ..Default::default() }
+            .encode_to_vec()
+            .into()
+    }
+
+    #[test]
+    fn an_answer_has_a_maximum_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = SummaryWriter::create(dir.path()).unwrap();
+        for step in 0..100 {
+            writer.add_scalar("loss", 0.5, step).unwrap();
+            writer.add_text("note", "x".repeat(100), step).unwrap();
+        }
+        writer.add_graph(&Graph::new()).unwrap();
+        writer.close().unwrap();
+        let state = State::new(Samples::new());
+        let mut watcher = Watcher::new(&[Source::new(dir.path())], &LoadOptions::new()).unwrap();
+        watcher.finish(&state, &mut drop);
+
+        for (method, plugin) in [
+            ("GetExperiment", ""),
+            ("ListPlugins", ""),
+            ("ListRuns", ""),
+            ("ListScalars", "scalars"),
+            ("ReadScalars", "scalars"),
+            ("ListTensors", "text"),
+            ("ReadTensors", "text"),
+            ("ListBlobSequences", "graphs"),
+            ("ReadBlobSequences", "graphs"),
+        ] {
+            let call = |room: &Room| call(&state, "runs", method, asked(plugin), room);
+            let whole = call(&Room::default()).unwrap();
+            let size = whole[0].len();
+            assert!(size > 0, "{method}");
+            assert_eq!(call(&Room::of(size)).unwrap(), whole, "{method}");
+            let refused = call(&Room::of(size - 1)).unwrap_err();
+            assert_eq!(refused.code, 8, "{method}");
+            assert!(refused.message.contains("fewer runs, tags or points"), "{}", refused.message);
+        }
+
+        // The rest is not read.
+        let room = Room::of(1000);
+        call(&state, "", "ReadTensors", asked("text"), &room).unwrap_err();
+        assert!(room.left() < 200, "{}", room.left());
+    }
 }

@@ -9,6 +9,7 @@ mod pb;
 
 mod blobs;
 mod filter;
+mod limit;
 mod methods;
 mod status;
 mod tensors;

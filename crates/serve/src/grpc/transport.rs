@@ -20,6 +20,7 @@ use tbx::Error;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use super::limit::Room;
 use super::methods::{Messages, call};
 use super::status::Status;
 use crate::http::{Watched, ended};
@@ -121,7 +122,7 @@ impl Server {
         let job = move || {
             // The job goes on if the client leaves, and so does its permit.
             let _permit = permit;
-            call(&server.state, &server.location, &method, message)
+            call(&server.state, &server.location, &method, message, &Room::default())
         };
         let called = tokio::task::spawn_blocking(job).await;
         called.unwrap_or_else(|_| Err(Status::internal("the call failed")))

@@ -61,7 +61,7 @@ pub(super) fn plugins_listing(app: &App, _: &Request) -> Result<Answer, Refusal>
     let runs = app.state.runs();
     let listed = |dashboard: &Dashboard| Listed {
         disable_reload: dashboard.is_static,
-        enabled: has_data(&runs, dashboard) && (!app.is_static || dashboard.is_exported),
+        enabled: has_data(&runs, dashboard),
         remove_dom: false,
         tab_name: dashboard.tab,
         loading_mechanism: match dashboard.element {
@@ -71,10 +71,10 @@ pub(super) fn plugins_listing(app: &App, _: &Request) -> Result<Answer, Refusal>
     };
     let projector = Listed {
         disable_reload: true,
-        enabled: !app.is_static && projector::is_active(app),
+        enabled: projector::is_active(app),
         remove_dom: false,
         tab_name: projector::NAME,
-        loading_mechanism: Loading::Frame { module_path: projector::ENTRY },
+        loading_mechanism: Loading::Frame { module_path: projector::MODULE },
     };
     Answer::json(&Entries(|| {
         let dashboards = DASHBOARDS.iter().map(|dashboard| (dashboard.name, listed(dashboard)));

@@ -1,5 +1,7 @@
 //! Numbers in the JSON that the page reads.
 
+use std::cmp::Ordering;
+
 use serde::{Serialize, Serializer};
 
 /// A number. JSON has none for NaN and infinities; the page reads these texts in their place.
@@ -14,6 +16,14 @@ impl Serialize for Number {
             number if number > 0.0 => serializer.serialize_str("Infinity"),
             _ => serializer.serialize_str("-Infinity"),
         }
+    }
+}
+
+/// Numbers by size, NaN last: a NaN has a sign, which no answer shows, so it does not count.
+pub(super) fn by_size(a: f64, b: f64) -> Ordering {
+    match a.is_nan() || b.is_nan() {
+        true => a.is_nan().cmp(&b.is_nan()),
+        false => a.total_cmp(&b),
     }
 }
 

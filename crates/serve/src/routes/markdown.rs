@@ -123,8 +123,99 @@ pub(super) fn to_safe_html(markdown: &str) -> String {
 }
 
 #[cfg(test)]
+mod safe;
+
+#[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::safe::assert_safe;
     use super::*;
+
+    /// Parts of attacks, of Markdown and of HTML.
+    const PIECES: [&str; 48] = [
+        "<script>",
+        "</script>",
+        "<img src=",
+        "<a href=",
+        "<a title='",
+        "<svg onload=",
+        "onerror=",
+        "alert(1)",
+        "javascript:",
+        "JaVa\tScript:",
+        "&#106;avascript:",
+        "java&Tab;script:",
+        "data:text/html,",
+        "vbscript:",
+        "//x.example",
+        "https://x",
+        "\"",
+        "'",
+        "`",
+        "```\n",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<?",
+        "<style>",
+        "<table><td>",
+        "</td>",
+        "<pre>",
+        "<math><mi>",
+        "<title>",
+        "<noscript>",
+        "<",
+        ">",
+        "/",
+        "&lt;",
+        "&amp;",
+        "[x](",
+        ")",
+        "![",
+        "](",
+        "[a]: ",
+        "<b",
+        "\n",
+        "\n\n",
+        " ",
+        "> ",
+        "|a|\n|-|\n",
+    ];
+
+    proptest! {
+        #[test]
+        fn html_from_any_text_is_safe(
+            text in prop::collection::vec(
+                prop_oneof![9 => prop::sample::select(&PIECES[..]).prop_map(str::to_owned), 1 => ".{0,3}"],
+                0..24,
+            )
+        ) {
+            let text = text.concat();
+            assert_safe(&to_safe_html(&text));
+            assert_safe(&clean(&text));
+        }
+    }
+
+    #[test]
+    fn the_check_of_safe_html_finds_what_is_not() {
+        assert_safe("<p>a &lt;b&gt; <a href=\"https://x\" title=\"javascript:\">b</a><br></p>");
+        assert_safe("<img src=\"a/b:c\" alt=\"x\">");
+        for unsafe_html in [
+            "<script>",
+            "<p onclick=\"x\">",
+            "<p/>",
+            "<a href=\"javascript:x\">",
+            "<a href=\" java\tscript:x\">",
+            "<img src=\"DATA:x\">",
+            "<!-- x -->",
+            "a < b",
+        ] {
+            let found = std::panic::catch_unwind(|| assert_safe(unsafe_html));
+            assert!(found.is_err(), "{unsafe_html}");
+        }
+    }
 
     #[test]
     fn nothing_that_runs_remains() {

@@ -90,8 +90,6 @@ struct Dashboard {
     plugins: &'static [&'static str],
     /// Whether the page does not ask it for new data by itself.
     is_static: bool,
-    /// Whether a static site has it: its answers do not depend on choices of the user.
-    is_exported: bool,
 }
 
 impl Dashboard {
@@ -101,12 +99,7 @@ impl Dashboard {
         element: &'static str,
         plugins: &'static [&'static str],
     ) -> Self {
-        Self { name, tab, element: Some(element), plugins, is_static: false, is_exported: true }
-    }
-
-    /// The same dashboard, which a static site does not have.
-    const fn not_exported(self) -> Self {
-        Self { is_exported: false, ..self }
+        Self { name, tab, element: Some(element), plugins, is_static: false }
     }
 }
 
@@ -118,7 +111,6 @@ const DASHBOARDS: &[Dashboard] = &[
         element: None,
         plugins: &["scalars", "histograms", "images"],
         is_static: false,
-        is_exported: true,
     },
     Dashboard::new("scalars", "scalars", "tf-scalar-dashboard", &["scalars"]),
     Dashboard::new(
@@ -135,13 +127,12 @@ const DASHBOARDS: &[Dashboard] = &[
         element: Some("tf-graph-dashboard"),
         plugins: graphs::PLUGINS,
         is_static: true,
-        is_exported: true,
     },
     Dashboard::new("distributions", "distributions", "tf-distribution-dashboard", &["histograms"]),
     Dashboard::new("histograms", "histograms", "tf-histogram-dashboard", &["histograms"]),
     Dashboard::new("text", "text", "tf-text-dashboard", &["text"]),
     Dashboard::new("pr_curves", "PR Curves", "tf-pr-curve-dashboard", &["pr_curves"]),
-    Dashboard::new("hparams", "hparams", "tf-hparams-dashboard", &["hparams"]).not_exported(),
+    Dashboard::new("hparams", "hparams", "tf-hparams-dashboard", &["hparams"]),
     Dashboard::new("mesh", "mesh", "mesh-dashboard", &["mesh"]),
 ];
 
@@ -153,6 +144,11 @@ pub(crate) fn answer(app: &App, request: &Request) -> Result<Answer, Refusal> {
         None if path.starts_with("/data/") => Err(Refusal::NotFound("Not found".to_owned())),
         None => app.page.answer(&request.path),
     }
+}
+
+/// All sessions of the dashboard HParams.
+pub(crate) fn sessions(app: &App) -> Result<Answer, Refusal> {
+    hparams::sessions(app)
 }
 
 /// The refusal for a run and tag without data.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tbx::pb::projector::{EmbeddingInfo, SpriteMetadata};
-use tbx::{SavedEmbedding, store};
+use tbx::{Embedding, SavedEmbedding, store};
 
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
@@ -13,8 +13,8 @@ use crate::state::Run;
 
 /// Name of the dashboard, and of its tab.
 pub(super) const NAME: &str = "projector";
-/// The document that the page shows in a frame.
-pub(super) const ENTRY: &str = "/data/plugin_entry.html?name=projector";
+/// The script that draws the dashboard. The page asks for a document in a frame, [`entry`], that loads it.
+pub(super) const MODULE: &str = "/data/plugin/projector/index.js";
 /// The script of that document.
 const SCRIPT: &str = "import(\"./index.js\").then((module) => void module.render());";
 /// The SHA-256 of that, for the policy of the document.
@@ -60,8 +60,8 @@ fn embeddings(app: &App, request: &Request) -> Result<Vec<SavedEmbedding>, Refus
 /// The embedding that the request names.
 fn embedding(app: &App, request: &Request) -> Result<SavedEmbedding, Refusal> {
     let name = request.need("name")?;
-    let found =
-        embeddings(app, request)?.into_iter().find(|saved| shown_name(saved.info()) == name);
+    let is_asked = |saved: &SavedEmbedding| is_name(shown_name(saved.info()), name);
+    let found = embeddings(app, request)?.into_iter().find(is_asked);
     found.ok_or_else(|| Refusal::Invalid(format!("there is no embedding {name:?}")))
 }
 
@@ -74,6 +74,11 @@ fn shown_name(info: &EmbeddingInfo) -> &str {
     let file = info.tensor_path.rsplit('/').next().unwrap_or_default();
     let name = if info.tensor_name.is_empty() { file } else { &info.tensor_name };
     name.strip_suffix(":0").unwrap_or(name)
+}
+
+/// Whether a name in a request is that of an embedding: with `:0` or without.
+fn is_name(shown: &str, asked: &str) -> bool {
+    asked == shown || !shown.contains(':') && asked.strip_suffix(":0") == Some(shown)
 }
 
 /// The document in the frame.
@@ -123,7 +128,9 @@ struct Shown<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ShownSprite<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
     image_path: &'a str,
+    #[serde(skip_serializing_if = "<[u32]>::is_empty")]
     single_image_dim: &'a [u32],
 }
 
@@ -154,8 +161,11 @@ pub(super) fn info(app: &App, request: &Request) -> Result<Answer, Refusal> {
 pub(super) fn tensor(app: &App, request: &Request) -> Result<Answer, Refusal> {
     let saved = embedding(app, request)?;
     let count = rows(request)?;
-    content(&saved, &saved.info().tensor_path)?; // its size is limited
-    let embedding = saved.load().map_err(|error| unreadable(&error))?;
+    let info = saved.info();
+    // Points without labels and images are shown, too, so neither is read.
+    let tensors = content(&saved, &info.tensor_path)?;
+    let embedding = Embedding::from_files(info, &tensors, None, None)
+        .map_err(|kind| Refusal::Invalid(format!("{}: {kind}", info.tensor_path)))?;
     let numbers = embedding.points().take(count).flatten();
     let bytes: Vec<u8> = numbers.flat_map(|number| number.to_le_bytes()).collect();
     Ok(Answer::bytes("application/octet-stream", bytes))
@@ -208,7 +218,9 @@ fn content(saved: &SavedEmbedding, name: &str) -> Result<Vec<u8>, Refusal> {
 
 /// The number of points that are asked for.
 fn rows(request: &Request) -> Result<usize, Refusal> {
-    let Some(rows) = request.get("num_rows") else { return Ok(usize::MAX) };
+    let Some(rows) = request.get("num_rows").filter(|rows| !rows.is_empty()) else {
+        return Ok(usize::MAX);
+    };
     let wrong = || Refusal::Invalid(format!("num_rows is {rows:?}, not a number above 0"));
     rows.parse().ok().filter(|rows| *rows > 0).ok_or_else(wrong)
 }
@@ -225,6 +237,20 @@ mod tests {
         let base64 = SCRIPT_DIGEST.strip_prefix(" 'sha256-").unwrap().strip_suffix('\'').unwrap();
         let digest = tbx::digest::hex(STANDARD.decode(base64).unwrap());
         assert_eq!(digest, tbx::digest::sha256(SCRIPT));
+    }
+
+    #[test]
+    fn a_name_may_have_the_end_of_a_name_of_tensorflow() {
+        for (shown, asked, expected) in [
+            ("a", "a", true),
+            ("a", "a:0", true),
+            ("a:00003", "a:00003", true),
+            ("a:00003", "a:00003:0", false),
+            ("a", "b:0", false),
+            ("a", "a:1", false),
+        ] {
+            assert_eq!(is_name(shown, asked), expected, "{shown} {asked}");
+        }
     }
 
     #[test]

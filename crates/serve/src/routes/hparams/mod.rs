@@ -48,6 +48,13 @@ pub(super) fn session_groups(app: &App, request: &Request) -> Result<Answer, Ref
     Answer::json(&Page { session_groups: page(&groups, &asked), total_size: groups.len() })
 }
 
+/// All sessions: a static site makes its tables of them.
+pub(super) fn sessions(app: &App) -> Result<Answer, Refusal> {
+    let runs = app.state.runs();
+    let columns = Columns::of(&runs, true);
+    Answer::json(&Items(|| sessions::rows(&runs, &columns.metric_infos, |_| true)))
+}
+
 /// The groups that pass the filters, sorted.
 fn groups(runs: &Runs, columns: &Columns, asked: &Asked) -> Result<Vec<Group>, Refusal> {
     let groups = sessions::groups(runs, &columns.metric_infos, asked);

@@ -9,6 +9,7 @@ use super::columns::Value;
 use super::request::{Column, Order};
 use super::sessions::Group;
 use crate::http::Refusal;
+use crate::routes::json::by_size;
 
 /// The groups that pass all filters, in the order that was asked for, with the hyperparameters that were asked for.
 ///
@@ -93,7 +94,7 @@ fn number(value: &Value) -> Option<f64> {
 fn order(a: &Value, b: &Value) -> Ordering {
     match (a, b, number(a), number(b)) {
         (Value::Text(a), Value::Text(b), _, _) => a.cmp(b),
-        (_, _, Some(a), Some(b)) => a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(&b)),
+        (_, _, Some(a), Some(b)) => by_size(a, b),
         (_, _, None, _) => Ordering::Greater,
         (_, _, _, None) => Ordering::Less,
     }

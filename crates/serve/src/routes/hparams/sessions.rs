@@ -9,7 +9,7 @@ use tbx::{HparamsRecord, SessionStatus};
 use super::PLUGIN;
 use super::columns::{Metric, Value, record};
 use super::request::{Aggregation, Asked, MetricName};
-use crate::routes::json::Number;
+use crate::routes::json::{Number, by_size};
 use crate::routes::scalars;
 use crate::state::Runs;
 
@@ -61,19 +61,30 @@ pub(super) fn run_of(session: &str, group: &str) -> String {
     }
 }
 
-/// All groups with sessions of the statuses that were asked for, sorted by name.
-pub(super) fn groups(runs: &Runs, metrics: &[Metric], asked: &Asked) -> Vec<Group> {
-    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
-    for (name, run) in runs.iter() {
-        let Some(series) = run.get(PLUGIN, SESSION_START_TAG) else { continue };
-        let Some(HparamsRecord::Start(start)) = record(&series.metadata) else { continue };
+/// A session, and the parts of its group that come from the group's first session.
+#[derive(Serialize)]
+pub(super) struct Row {
+    group: String,
+    hparams: BTreeMap<String, Value>,
+    session: Session,
+}
+
+/// The sessions of the allowed statuses, in the order of their runs.
+pub(super) fn rows<'a>(
+    runs: &'a Runs,
+    metrics: &'a [Metric],
+    is_allowed: impl Fn(&str) -> bool + 'a,
+) -> impl Iterator<Item = Row> + 'a {
+    runs.iter().filter_map(move |(name, run)| {
+        let series = run.get(PLUGIN, SESSION_START_TAG)?;
+        let Some(HparamsRecord::Start(start)) = record(&series.metadata) else { return None };
         let end = run.get(PLUGIN, SESSION_END_TAG).and_then(|series| record(&series.metadata));
         let (status, end_time) = match end {
             Some(HparamsRecord::End(end)) => (status_name(end.status), end.end_time),
             _ => (status_name(SessionStatus::Unknown), None),
         };
-        if !asked.allowed_statuses.iter().any(|allowed| allowed == status) {
-            continue;
+        if !is_allowed(status) {
+            return None;
         }
         let value = |metric: &Metric| last_value(runs, name, &metric.name);
         let session = Session {
@@ -83,19 +94,24 @@ pub(super) fn groups(runs: &Runs, metrics: &[Metric], asked: &Asked) -> Vec<Grou
             status,
             model_uri: start.model_uri,
             metric_values: metrics.iter().filter_map(value).collect(),
-            monitor_url: start.monitor_url.clone(),
+            monitor_url: start.monitor_url,
         };
-        let (values, monitor_url) = (start.values, start.monitor_url);
-        let group_name = match start.group.is_empty() {
-            true => name.to_owned(),
-            false => start.group,
-        };
-        let group = groups.entry(group_name).or_insert_with_key(|name| Group {
+        let group = if start.group.is_empty() { name.to_owned() } else { start.group };
+        Some(Row { group, hparams: start.values.iter().filter_map(shown).collect(), session })
+    })
+}
+
+/// All groups with sessions of the statuses that were asked for, sorted by name.
+pub(super) fn groups(runs: &Runs, metrics: &[Metric], asked: &Asked) -> Vec<Group> {
+    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    let is_allowed = |status: &str| asked.allowed_statuses.iter().any(|allowed| allowed == status);
+    for Row { group, hparams, session } in rows(runs, metrics, is_allowed) {
+        let group = groups.entry(group).or_insert_with_key(|name| Group {
             name: name.clone(),
-            hparams: values.iter().filter_map(shown).collect(),
+            hparams,
             metric_values: Vec::new(),
             sessions: Vec::new(),
-            monitor_url,
+            monitor_url: session.monitor_url.clone(),
         });
         group.sessions.push(session);
     }
@@ -143,7 +159,7 @@ fn aggregate(sessions: &[Session], how: Aggregation, by: &MetricName) -> Vec<Met
         |session: &Session| session.metric_values.iter().find(|m| m.name == *by).map(|m| m.value);
     let mut measured: Vec<(f64, &Session)> =
         sessions.iter().filter_map(|session| Some((of(session)?, session))).collect();
-    measured.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    measured.sort_by(|(a, _), (b, _)| by_size(*a, *b));
     let chosen = match how {
         Aggregation::Min => measured.first(),
         Aggregation::Max => measured.last(),
