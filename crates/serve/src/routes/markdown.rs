@@ -38,6 +38,9 @@ const ELEMENTS: [&str; 25] = [
 const EMPTY: [&str; 4] = ["br", "hr", "img", "!--"];
 /// Maximum number of elements in each other: the work of a parser of HTML is the product of depth and length.
 const MAX_DEPTH: usize = 200;
+/// Maximum product of the number of `&` and of the length: the work of the parser of HTML. It allows 16,000 `&` in the
+/// longest text.
+const MAX_REFERENCE_WORK: usize = 1 << 34;
 /// Maximum number of bytes of a text that is read as Markdown.
 const MAX_MARKDOWN: usize = 1 << 20;
 
@@ -68,7 +71,9 @@ pub(super) fn clean(html: &str) -> String {
         text.push_str(if is_kept { "<" } else { "&lt;" });
         text.push_str(part);
     }
-    match depth(&text) > MAX_DEPTH {
+    let references = text.bytes().filter(|byte| *byte == b'&').count();
+    let work = references.saturating_mul(text.len());
+    match depth(&text) > MAX_DEPTH || work > MAX_REFERENCE_WORK {
         true => escaped(html),
         false => CLEANER.clean(&text).to_string(),
     }
@@ -255,6 +260,9 @@ mod tests {
             let shown = to_safe_html(&part.repeat(20_000));
             assert!(shown.contains(expected), "{part}");
         }
+        let entities = to_safe_html(&"&".repeat(1 << 20));
+        assert!(entities.starts_with("&lt;p&gt;&amp;amp;"));
+        assert_eq!(to_safe_html(&"&".repeat(1 << 14)).matches("&amp;").count(), 1 << 14);
         let long = "**a** <b> & ".repeat(100_000);
         assert!(to_safe_html(&long).starts_with("**a** &lt;b&gt; &amp; **a**"));
         let many = "- a\n".repeat(2_000);
