@@ -2,6 +2,7 @@
 
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
+mod follow;
 pub(crate) mod server;
 
 use std::fs;
