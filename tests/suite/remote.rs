@@ -3,6 +3,8 @@
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 mod follow;
+#[cfg(feature = "serve")]
+mod serve;
 pub(crate) mod server;
 
 use std::fs;
