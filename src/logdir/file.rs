@@ -108,12 +108,17 @@ pub(super) fn read_on<'o>(
     let loader = Loader { path: path.clone(), file, len, options, map: None };
     let mut span = Span::new(from.offset, growing);
     span.growing.begin(path.clone());
-    let mut scanner = Scanner::growing(loader.source(), from.offset, from.torn, from.growth);
     let end = from.offset.saturating_add(budget);
-    if let Err(error) = loader.scan(&mut scanner, end, &Keep::Copy, &mut span) {
-        loader.io_issue(&mut span, scanner.position(), error);
-    }
-    span.end = scanner.position();
+    let source = loader.source().until(end);
+    let mut scanner = Scanner::growing(source, from.offset, from.torn, from.growth);
+    span.end = match loader.scan(&mut scanner, end, &Keep::Copy, &mut span) {
+        Ok(()) => scanner.position(),
+        // The record that could not be read is read again.
+        Err(error) => {
+            loader.io_issue(&mut span, scanner.offset(), error);
+            scanner.offset()
+        }
+    };
     span.torn = scanner.torn();
     BUFFER.set(scanner.into_source().into_buffer());
     (span, loader.file)

@@ -14,7 +14,7 @@
 //! is faster with more threads than there are processors: the program `tbx` uses 64. A load may be called from
 //! asynchronous code, and blocks the calling thread.
 //!
-//! Embeddings, following growing logs, and writing new logs require local files.
+//! A [`Follower`](crate::Follower) follows URLs, too. Embeddings, and writing new logs, require local files.
 
 mod open;
 #[cfg(feature = "remote")]
@@ -23,6 +23,7 @@ mod remote;
 #[path = "without.rs"]
 mod remote;
 mod root;
+mod seen;
 mod walk;
 
 use std::fs;
@@ -40,6 +41,8 @@ pub use self::remote::Upload;
 pub use self::root::read;
 #[doc(hidden)]
 pub use self::root::{Links, Root, is_missing, is_outside, read_optional, too_long};
+#[doc(hidden)]
+pub(crate) use self::seen::{Seen, is_replaced};
 #[doc(hidden)]
 pub use self::walk::{Found, Walk};
 
@@ -140,6 +143,25 @@ impl File {
         }
         let (file, metadata) = open(path)?;
         Ok((file.into(), metadata.len()))
+    }
+
+    /// Opens the file at `path` to read one version of it: reads of an object fail once another object has replaced
+    /// it, see [`is_replaced`], so that no two versions are mixed. Also returns its length.
+    pub(crate) fn open_version(path: &Path) -> io::Result<(Self, u64)> {
+        if is_url(path) {
+            let (object, len) = remote::open_version(path)?;
+            return Ok((Self(Arc::new(Inner::Remote(object))), len));
+        }
+        Self::open(path)
+    }
+
+    /// Reads a range of an object before it is asked for, with one request. What is in it is not requested again by
+    /// the next reads. Only for files that were opened as [one version](Self::open_version); no effect on local files.
+    pub(crate) fn read_ahead(&self, range: Range<u64>) -> io::Result<()> {
+        match &*self.0 {
+            Inner::Local(_) => Ok(()),
+            Inner::Remote(object) => object.read_ahead(range),
+        }
     }
 
     /// Current length in bytes.
@@ -253,6 +275,11 @@ pub(crate) fn size(path: &Path) -> io::Result<u64> {
     if is_url(path) { remote::open(path).map(|(_, len)| len) } else { Ok(path.metadata()?.len()) }
 }
 
+/// Looks at the file at `path`. Of objects that were listed, the list is the last look, and no request is sent.
+pub(crate) fn look(path: &Path) -> io::Result<Seen> {
+    if is_url(path) { remote::seen(path) } else { Ok(Seen::from(&path.metadata()?)) }
+}
+
 /// Returns the bytes of a short range of `file`; fewer if the file ends earlier.
 #[doc(hidden)]
 pub fn read_range(file: &File, range: Range<u64>) -> io::Result<Vec<u8>> {
@@ -285,8 +312,15 @@ pub(crate) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<List
 
 /// Returns the path to use for `path` from now on: a URL loses its user, password and signature. They are still
 /// used to open it.
-pub(crate) fn enter(path: PathBuf) -> PathBuf {
+#[doc(hidden)]
+pub fn enter(path: PathBuf) -> PathBuf {
     if is_url(&path) { remote::enter(&path) } else { path }
+}
+
+/// Fails if `path` is a URL that cannot be read whatever the server answers. Sends no request.
+#[doc(hidden)]
+pub fn check(path: &Path) -> io::Result<()> {
+    if is_url(path) { remote::check(path) } else { Ok(()) }
 }
 
 /// Fails if `path` is a URL, for operations that only work with local files.

@@ -1,9 +1,10 @@
 //! Handles URLs without the feature `remote`: errors explain how to get it.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Listing;
+use super::{Listing, Seen};
 
 /// Uninhabited: there are no objects.
 #[derive(Debug)]
@@ -17,9 +18,25 @@ impl Object {
     pub(super) fn read_at(&self, _buffer: &mut [u8], _offset: u64) -> io::Result<usize> {
         match *self {}
     }
+
+    pub(super) fn read_ahead(&self, _range: Range<u64>) -> io::Result<()> {
+        match *self {}
+    }
 }
 
 pub(super) fn open(_path: &Path) -> io::Result<(Object, u64)> {
+    Err(unsupported())
+}
+
+pub(super) fn open_version(_path: &Path) -> io::Result<(Object, u64)> {
+    Err(unsupported())
+}
+
+pub(super) fn check(_path: &Path) -> io::Result<()> {
+    Err(unsupported())
+}
+
+pub(super) fn seen(_path: &Path) -> io::Result<Seen> {
     Err(unsupported())
 }
 

@@ -4,7 +4,7 @@
 
 mod files;
 mod grow;
-mod kept;
+pub(crate) mod kept;
 mod places;
 
 use self::kept::{Kept, facts_of_load};

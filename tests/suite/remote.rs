@@ -2,6 +2,9 @@
 
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
+mod follow;
+#[cfg(feature = "serve")]
+mod serve;
 pub(crate) mod server;
 
 use std::fs;

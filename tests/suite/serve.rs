@@ -3,7 +3,7 @@
 #![cfg(test)] // Repeated so that clippy treats helpers as tests, too.
 
 mod attacks;
-mod client;
+pub(crate) mod client;
 mod data_server;
 mod embeddings;
 mod export;

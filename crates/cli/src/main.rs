@@ -237,10 +237,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
-    if let Some(threads) = cli.threads.map(NonZeroUsize::get).or(threads_for_urls()) {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build_global().map_err(|error| Error::argument(error.to_string()))?;
-    }
+    use_threads(cli.threads.map(NonZeroUsize::get).or(threads_for_urls()))?;
     let _progress = cli.command.shows_progress().then(Progress::start);
     // Arguments of the subcommand, which is always there.
     let given = matches.subcommand().map_or(matches, |(_, given)| given);
@@ -275,10 +272,20 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<u8> {
     }
 }
 
-/// The default number of threads if some argument is a URL.
+/// Sets the number of threads, if there is one.
+fn use_threads(threads: Option<usize>) -> Result<()> {
+    let Some(threads) = threads else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().map_err(|error| Error::argument(error.to_string()))
+}
+
+/// The default number of threads if some argument is a URL, also as in `NAME:URL` and `--logdir=URL`.
 fn threads_for_urls() -> Option<usize> {
-    let mut args = env::args_os().skip(1).chain(env::var_os("TBX_LOGDIR"));
-    let any = args.any(|arg| store::is_url(Path::new(&arg)));
+    let args = env::args_os().skip(1).chain(env::var_os("TBX_LOGDIR"));
+    let any = args.map(|arg| arg.to_string_lossy().into_owned()).any(|arg| {
+        let after = arg.match_indices(['=', ':']).filter_map(|(at, _)| arg.get(at + 1..));
+        Some(arg.as_str()).into_iter().chain(after).any(|part| store::is_url(Path::new(part)))
+    });
     let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     any.then(|| processors.max(THREADS_FOR_URLS))
 }

@@ -24,18 +24,19 @@ started, and no Python is needed while the page is shown.
 
 Only this machine can connect, unless --host says otherwise. There is no login. Nothing is written.
 
-Logs must be local files. NAME:PATH shows the runs of a log directory under that name.
+NAME:PATH shows the runs of a log directory under that name. A log directory may be a URL, see `tbx --help`: it is listed every 5 seconds or more rarely, and only objects that changed are read. Embeddings are not shown of a URL.
 
 Examples:
   tbx serve runs
   tbx serve base:runs/base new:runs/new --open
+  tbx serve s3://bucket/runs local:runs
   tbx serve runs --samples scalars=all --samples images=50
   tbx serve runs --export site && python3 -m http.server --directory site
   tbx serve --get-webfiles
   tbx serve runs --webfiles ~/venv/lib/python3.12/site-packages/tensorboard/webfiles.zip"
 )]
 pub(super) struct Args {
-    /// Log directories on this machine, or NAME:PATH.
+    /// Log directories or their URLs, or NAME:PATH.
     #[arg(required_unless_present = "get_webfiles", value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdirs: Vec<String>,
 

@@ -104,19 +104,15 @@ impl DataServer {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): the source is a URL; [`ErrorKind::Io`](tbx::ErrorKind::Io): the
-    /// port cannot be opened.
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the port cannot be opened, or the URL is not valid.
     pub fn bind(self) -> Result<BoundDataServer> {
-        let Self { source, options, samples, reload, host, port, mut on_issues } = self;
+        let Self { source, options, samples, reload, host, port, on_issues } = self;
         let watcher = Watcher::new(std::slice::from_ref(&source), &options)?;
         let listener = Listener::bind(&host, port, 0)
             .map_err(|error| failed(error, format!("{host}:{port}")))?;
         let state = Arc::new(State::new(samples));
         let weak = Arc::downgrade(&state);
-        let watched = Watched::start(move || match reload {
-            Some(pause) => watcher.run(&weak, pause, &mut on_issues),
-            None => watcher.run_once(&weak, &mut on_issues),
-        });
+        let watched = Watched::start(watcher.jobs(&weak, reload, on_issues));
         let watched = watched.map_err(|error| failed(error, "tbx-watch"))?;
         let location = source.path().to_string_lossy().into_owned();
         Ok(BoundDataServer { listener, state, location, watched })

@@ -120,14 +120,19 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a source is a URL, there is none, or two have the same runs or the
-    /// same name;
-    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): there is something at `directory`, or it cannot be written.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no source, or two have the same runs or the same name;
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): there is something at `directory`, it cannot be written, or a URL is
+    /// not valid.
     pub fn export(self, page: Page, directory: &Path) -> Result<Exported> {
         let Self { sources, options, samples, title, mut on_issues, .. } = self;
         let mut watcher = Watcher::new(&sources, &options)?;
         let state = Arc::new(State::new(samples));
-        watcher.finish(&state, &mut on_issues);
+        if let Some(path) = watcher.finish(&state, &mut on_issues) {
+            // The reason was told. A site without its runs would look as if there were none.
+            let why =
+                std::io::Error::other("the log directory cannot be listed, so there is no site");
+            return Err(tbx::error::failed(why, path));
+        }
         let app = App::new(state, page, &sources, title);
         export::export(&app, directory)
     }
@@ -136,18 +141,17 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): a source is a URL, there is none, or two have the same runs or the
-    /// same name;
-    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the port cannot be opened.
+    /// [`ErrorKind::Argument`](tbx::ErrorKind::Argument): there is no source, or two have the same runs or the same name;
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): the port cannot be opened, or a URL is not valid.
     pub fn bind(self, page: Page) -> Result<Bound> {
-        let Self { sources, options, samples, reload, host, port, mut names, title, mut on_issues } =
+        let Self { sources, options, samples, reload, host, port, mut names, title, on_issues } =
             self;
         let watcher = Watcher::new(&sources, &options)?;
         let listener = Listener::bind(&host, port, NEXT_PORTS)
             .map_err(|error| tbx::error::failed(error, format!("{host}:{port}")))?;
         let state = Arc::new(State::new(samples));
         let weak = Arc::downgrade(&state);
-        let watched = Watched::start(move || watcher.run(&weak, reload, &mut on_issues));
+        let watched = Watched::start(watcher.jobs(&weak, Some(reload), on_issues));
         let watched = watched.map_err(|error| tbx::error::failed(error, "tbx-watch"))?;
         let app = App::new(state, page, &sources, title);
         names.push(host);

@@ -1,7 +1,6 @@
 //! One growing event file.
 
 use std::ffi::OsString;
-use std::fs::Metadata;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,11 +13,14 @@ use crate::logdir::file::{Position, read_on};
 use crate::logdir::grow::Growing;
 use crate::logdir::{EventFile, LoadOptions};
 use crate::record::{Growth, Source};
-use crate::store::{self, File};
+use crate::store::{self, File, Seen, is_replaced};
 
 /// Number of bytes before the resume offset that are compared with the bytes seen there before.
 /// They include a checksum of the last record, which covers its wall time.
 const FINGERPRINT: u64 = 32;
+/// Number of bytes that are requested of an object together with these: new bytes of most logs, and the first read of
+/// a window.
+const AHEAD: u64 = 64 << 10;
 /// A file that changed within this time is checked in each poll.
 const HOT: Duration = Duration::from_secs(60);
 
@@ -28,8 +30,10 @@ pub(super) struct FollowedFile {
     name: OsString,
     /// The number that places in it have until they are returned.
     number: u32,
-    len: u64,
-    modified: Option<SystemTime>,
+    /// Its length and more when it was last looked at.
+    seen: Option<Seen>,
+    /// Whether it is another object of the same length than the one that was read.
+    is_replaced: bool,
     /// Time at which a change was last seen.
     changed: Instant,
     /// Whether it was already old when first seen, and has not changed since.
@@ -46,6 +50,8 @@ pub(super) struct FollowedFile {
     pending: u64,
     /// Whether there is new data to read.
     is_due: bool,
+    /// Whether the object ends before the length in the list, so that only the next list shows what to read.
+    is_stuck: bool,
     /// Whether its last bytes were judged in their current state.
     is_judged: bool,
     issues: usize,
@@ -88,8 +94,8 @@ impl FollowedFile {
         Self {
             name,
             number,
-            len: 0,
-            modified: None,
+            seen: None,
+            is_replaced: false,
             changed: now,
             is_old: false,
             mark: (0, now),
@@ -100,6 +106,7 @@ impl FollowedFile {
             events: 0,
             pending: 0,
             is_due: true,
+            is_stuck: false,
             is_judged: false,
             issues: 0,
             failure: None,
@@ -113,6 +120,7 @@ impl FollowedFile {
         (self.offset, self.torn, self.events, self.pending) = (0, 0, 0, 0);
         self.fingerprint.clear();
         (self.content, self.said) = (Content::Unread, None);
+        self.is_replaced = false;
         (self.is_due, self.is_judged, self.issues) = (true, false, 0);
         (self.is_old, self.settled, self.mark.0) = (false, 0, 0);
     }
@@ -127,29 +135,34 @@ impl FollowedFile {
 
     /// Whether it is checked in each poll.
     pub(super) fn is_hot(&self, now: Instant) -> bool {
-        self.modified.is_none() || now.duration_since(self.changed) < HOT
+        self.seen.is_none() || now.duration_since(self.changed) < HOT
     }
 
     /// Checks its size and modification time, and whether there is something to read.
     pub(super) fn look(&mut self, path: &Path, now: Instant, settle: Duration) -> io::Result<bool> {
-        let metadata = path.metadata()?;
-        let modified = metadata.modified().ok();
-        if self.modified.is_none() {
-            let age = modified.and_then(|time| SystemTime::now().duration_since(time).ok());
-            self.is_old = !settle.is_zero() && age.is_some_and(|age| age >= settle);
-            self.mark = (metadata.len(), now);
-            self.note(&metadata, now);
-        } else if metadata.len() != self.len || modified != self.modified {
-            self.is_old = false;
-            self.note(&metadata, now);
+        let seen = store::look(path)?;
+        match self.seen {
+            None => {
+                let time = seen.modified;
+                let age = time.and_then(|time| SystemTime::now().duration_since(time).ok());
+                self.is_old = !settle.is_zero() && age.is_some_and(|age| age >= settle);
+                self.mark = (seen.len, now);
+                self.note(seen, now);
+            }
+            Some(before) if !seen.is_same(&before) => {
+                self.is_old = false;
+                self.is_replaced |= self.offset > 0 && seen.replaces(&before);
+                self.note(seen, now);
+            }
+            Some(_) => {}
         }
         if settle.is_zero() || self.is_old {
-            self.settled = self.len;
+            self.settled = seen.len;
         } else if now.duration_since(self.mark.1) >= settle {
             self.settled = self.settled.max(self.mark.0);
-            self.mark = (self.len, now);
+            self.mark = (seen.len, now);
         }
-        self.is_due |= self.failure.is_some();
+        self.is_due |= self.failure.is_some() || std::mem::take(&mut self.is_stuck);
         Ok(self.is_to_be_read(now, settle))
     }
 
@@ -158,9 +171,8 @@ impl FollowedFile {
         self.is_due || (self.pending > 0 && !self.is_judged && self.is_quiet(now, settle))
     }
 
-    fn note(&mut self, metadata: &Metadata, now: Instant) {
-        self.len = metadata.len();
-        self.modified = Some(metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+    fn note(&mut self, seen: Seen, now: Instant) {
+        self.seen = Some(seen);
         self.changed = now;
         self.is_due = true;
         self.is_judged = false;
@@ -196,7 +208,8 @@ impl FollowedFile {
                 return Ok(0);
             }
         };
-        let quiet = quiet || (len == self.len && self.is_quiet(now, settle));
+        let quiet =
+            quiet || (Some(len) == self.seen.map(|seen| seen.len) && self.is_quiet(now, settle));
         if self.offset == 0 && !self.looks_like_log(&path, (&file, len), quiet, found) {
             return Ok(0);
         }
@@ -211,9 +224,15 @@ impl FollowedFile {
         self.events += span.events;
         self.pending = span.pending;
         self.is_due = span.end.saturating_add(span.pending) < len;
+        if self.is_due && went == 0 && budget > 0 && file.local().is_none() {
+            (self.is_due, self.is_stuck) = (false, true);
+        }
         self.is_judged = quiet && !self.is_due;
         if went > 0 {
-            self.fingerprint = fingerprint(&file, self.offset).unwrap_or_default();
+            let read = fingerprint(&file, self.offset);
+            // What cannot be compared with an object later is read again.
+            self.is_replaced |= read.is_err() && file.local().is_none();
+            self.fingerprint = read.unwrap_or_default();
         }
         self.keep(span.issues, span.more_issues, found);
         found.elsewhere.extend(span.elsewhere);
@@ -273,7 +292,8 @@ impl FollowedFile {
             if let ErrorKind::Io(cause) = &issue.kind {
                 self.is_due = false; // until the next look
                 self.failure = Some(cause.kind());
-                if self.failure == before {
+                // What replaced it is read after the next look.
+                if self.failure == before || is_replaced(cause) {
                     continue;
                 }
             }
@@ -293,9 +313,16 @@ impl FollowedFile {
 
     /// The open file and its length, or the reset if it is a different file than before.
     fn open(&self, path: &Path) -> io::Result<Result<(File, u64), Reset>> {
-        let (file, len) = File::open(path)?;
+        let (file, len) = File::open_version(path)?;
         if len < self.offset {
             return Ok(Err(Reset::Shortened(self.name.clone())));
+        }
+        if self.is_replaced {
+            return Ok(Err(Reset::Replaced(self.name.clone())));
+        }
+        if !self.fingerprint.is_empty() {
+            let start = self.offset.saturating_sub(FINGERPRINT);
+            file.read_ahead(start..self.offset.saturating_add(AHEAD).min(len))?;
         }
         // Another program may have replaced it with a longer copy of the same log.
         if !self.fingerprint.is_empty() && fingerprint(&file, self.offset)? != self.fingerprint {
@@ -308,18 +335,28 @@ impl FollowedFile {
     pub(super) fn failed(&mut self, path: &Path, error: io::Error, found: &mut Found) {
         if error.kind() == io::ErrorKind::NotFound {
             found.is_gone = true; // the directory listing decides
+            self.failure = Some(error.kind()); // if it still has it, the next look tries again
             return;
         }
         if self.failure == Some(error.kind()) {
             return;
         }
         self.failure = Some(error.kind());
+        if is_replaced(&error) {
+            return; // what replaced it is read after the next look
+        }
         let location = Location::of(path);
         found.issues.push(Issue { location, kind: error.into(), effect: Effect::SkippedFile });
     }
 
     pub(super) fn is_due(&self) -> bool {
         self.is_due
+    }
+
+    /// Whether all bytes were read that it had when it was last looked at.
+    pub(super) fn is_read_up(&self) -> bool {
+        let is_at_end = self.seen.is_some_and(|seen| seen.len == self.offset);
+        is_at_end && !self.is_due && self.offset > 0
     }
 
     /// The facts about the file that the caller gets.

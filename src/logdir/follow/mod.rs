@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use self::file::Found;
 pub use self::news::{NewPoints, News, Reset, RunNews};
-use self::run::{CHUNK, FollowedRun, Poll};
+use self::run::{FollowedRun, Poll, chunk};
 use super::{LoadOptions, Logdir};
 use crate::error::{Effect, ErrorKind, Issue, Location};
 use crate::store;
@@ -25,6 +25,8 @@ const QUICK: Duration = Duration::from_millis(5);
 /// Maximum pause between slower scans. They are spaced so that they take a hundredth of the time.
 const RARELY: Duration = Duration::from_secs(30);
 const SHARE: u32 = 100;
+/// Minimum pause between two lists of a URL, which cost money and the server's time.
+const REMOTE: Duration = Duration::from_secs(5);
 
 /// Follows a log directory: each [`poll`](Self::poll) returns what was added since the last one.
 ///
@@ -73,13 +75,25 @@ const SHARE: u32 = 100;
 /// changed, it only scans the directory. With thousands of runs, even that is not done in each poll: files that
 /// changed within the last minute are checked every time. Other files, and new ones, are checked so rarely that
 /// this takes a hundredth of the time, but at least every 30 seconds.
+///
+/// # URLs
+///
+/// A poll of a [URL](crate::store) lists it, unless it was listed within the last 5 seconds, or longer ago if a list takes
+/// long. The list has the sizes and versions of all objects, so only objects that changed are requested. An object is
+/// replaced as a whole: one that begins with the same bytes is a log that has grown, and another one of the same
+/// length is another log. If the server does not answer or refuses, this is an issue, reported once; all runs stay as
+/// they are, and a later poll asks again. A poll waits for the server, which may take minutes.
 pub struct Follower {
+    /// A URL has no secrets here.
     path: PathBuf,
+    is_remote: bool,
     options: LoadOptions,
     settle: Duration,
     budget: u64,
     runs: BTreeMap<PathBuf, FollowedRun>,
     next_look: Option<Instant>,
+    /// Whether the last scan has failed, so that nothing is known of the directory.
+    is_unknown: bool,
     /// The problems with the directory that the last scan found.
     folder_issues: HashSet<(Option<Arc<Path>>, &'static str)>,
 }
@@ -96,15 +110,19 @@ impl fmt::Debug for Follower {
 }
 
 impl Follower {
-    /// Follows the log directory at `path`, which need not exist yet, or a single event file.
+    /// Follows the log directory at `path`, which need not exist yet, or a single event file. With the feature
+    /// `remote`, `path` may be a [URL](crate::store).
     pub fn new(path: impl Into<PathBuf>, options: &LoadOptions) -> Self {
+        let path = store::enter(path.into());
         Self {
-            path: path.into(),
+            is_remote: store::is_url(&path),
+            path,
             options: options.clone(),
             settle: Duration::from_secs(10),
             budget: 64 << 20,
             runs: BTreeMap::new(),
             next_look: None,
+            is_unknown: false,
             folder_issues: HashSet::new(),
         }
     }
@@ -129,6 +147,12 @@ impl Follower {
         self.next_look = None;
     }
 
+    /// Whether the last scan has failed for another reason than that there is no directory.
+    #[doc(hidden)]
+    pub fn is_unknown(&self) -> bool {
+        self.is_unknown
+    }
+
     /// Scans the directory and reads new data, with all threads of rayon's current pool.
     pub fn poll(&mut self) -> News {
         self.read(Instant::now(), false)
@@ -146,28 +170,30 @@ impl Follower {
 
     fn read(&mut self, now: Instant, finish: bool) -> News {
         let mut news = News::default();
-        let looks = self.next_look.is_none_or(|next| now >= next);
-        if looks {
-            self.look_at_folder(now, &mut news);
+        let asks = self.next_look.is_none_or(|next| now >= next);
+        if asks {
+            self.is_unknown = !self.look_at_folder(now, &mut news);
         }
+        // Without a list, nothing new is known of objects, and to ask for each of them would take long.
+        let looks = asks && !(self.is_remote && self.is_unknown);
         let budget = AtomicU64::new(self.budget);
         let (options, settle) = (&self.options, self.settle);
         let budget_of_run = u64::MAX;
-        let poll = Poll { options, now, settle, finish, budget: &budget, budget_of_run };
+        let is_remote = self.is_remote;
+        let poll = Poll { options, now, settle, finish, is_remote, budget: &budget, budget_of_run };
         let mut found = Found::default();
         let mut due: Vec<&mut FollowedRun> = self
             .runs
             .values_mut()
             .filter_map(|run| run.look(looks, &poll, &mut found).then_some(run))
             .collect();
-        if looks {
+        if asks {
             let took = now.elapsed();
-            let pause = if took < QUICK { Duration::ZERO } else { (took * SHARE).min(RARELY) };
-            self.next_look = Some(now + pause);
+            self.next_look = Some(now + took + pause(took, is_remote));
         }
         // Prevents a long log from delaying short ones.
         let share = self.budget / u64::try_from(due.len()).unwrap_or(1).max(1);
-        let poll = Poll { budget_of_run: share.max(CHUNK), ..poll };
+        let poll = Poll { budget_of_run: share.max(chunk(is_remote)), ..poll };
         let read: Vec<_> = due.par_iter_mut().map(|run| run.read(&poll)).collect();
         news.has_more = due.iter().any(|run| run.has_more());
         for (run, of_run) in read {
@@ -177,7 +203,7 @@ impl Follower {
             found.is_gone |= of_run.is_gone;
             news.removed.extend(of_run.removed);
         }
-        if found.is_gone {
+        if found.is_gone && !self.is_remote {
             self.next_look = None;
         }
         news.issues.extend(found.issues);
@@ -188,11 +214,9 @@ impl Follower {
         news
     }
 
-    /// Updates the runs and files that were added or removed.
-    fn look_at_folder(&mut self, now: Instant, news: &mut News) {
-        let local =
-            store::local_only(&self.path, "following").map_err(|e| ErrorKind::from(e).into());
-        let (runs, issues) = match local.and_then(|()| Logdir::open(&self.path)) {
+    /// Updates the runs and files that were added or removed. Returns whether they are known.
+    fn look_at_folder(&mut self, now: Instant, news: &mut News) -> bool {
+        let (runs, issues) = match Logdir::open(&self.path) {
             Ok(logdir) => {
                 let runs = logdir.runs().iter();
                 let runs = runs.filter(|run| self.options.wants_run(&run.name)).cloned();
@@ -206,7 +230,7 @@ impl Follower {
                 let issue = Issue { location, kind, effect: Effect::SkippedFile };
                 if !is_gone {
                     self.say(vec![issue], news);
-                    return; // its current content is unknown
+                    return false; // its current content is unknown
                 }
                 (Vec::new(), vec![issue])
             }
@@ -220,6 +244,7 @@ impl Follower {
             self.runs.insert(run.path, known);
         }
         news.removed.extend(before.into_values().filter_map(FollowedRun::given_name));
+        true
     }
 
     /// Reports the issues that the last scan did not find.
@@ -228,6 +253,17 @@ impl Follower {
         let now = issues.iter().map(key).collect();
         let before = std::mem::replace(&mut self.folder_issues, now);
         news.issues.extend(issues.into_iter().filter(|issue| !before.contains(&key(issue))));
+    }
+}
+
+/// The pause after a look at all files that took this long.
+fn pause(took: Duration, is_remote: bool) -> Duration {
+    let rest = took.saturating_mul(SHARE).min(RARELY);
+    match is_remote {
+        // A list of a million objects takes minutes.
+        true => rest.max(REMOTE).max(took),
+        false if took < QUICK => Duration::ZERO,
+        false => rest,
     }
 }
 

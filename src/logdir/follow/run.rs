@@ -13,7 +13,9 @@ use crate::logdir::restart::Order;
 use crate::logdir::{EventFile, LoadOptions, RunFiles, Values};
 
 /// Number of bytes that are read before the budget is checked again.
-pub(super) const CHUNK: u64 = 1 << 20;
+const CHUNK: u64 = 1 << 20;
+/// The same at a URL, where each chunk begins with a small read.
+const REMOTE_CHUNK: u64 = 4 << 20;
 
 /// The state of a followed run.
 pub(super) struct FollowedRun {
@@ -40,10 +42,17 @@ pub(super) struct Poll<'a> {
     pub(super) settle: Duration,
     /// Whether the last bytes of all files are judged now and nothing is held back.
     pub(super) finish: bool,
+    /// Whether its files are at a URL. They are only looked at together, since the list of all of them is one request.
+    pub(super) is_remote: bool,
     /// Number of bytes that may still be read.
     pub(super) budget: &'a AtomicU64,
     /// The same for each run.
     pub(super) budget_of_run: u64,
+}
+
+/// Number of bytes that are read before the budget is checked again.
+pub(super) fn chunk(is_remote: bool) -> u64 {
+    if is_remote { REMOTE_CHUNK } else { CHUNK }
 }
 
 impl FollowedRun {
@@ -100,7 +109,9 @@ impl FollowedRun {
     pub(super) fn look(&mut self, all: bool, poll: &Poll<'_>, found: &mut Found) -> bool {
         let mut is_due = self.is_news;
         for file in self.files.values_mut() {
-            if all || file.is_due() || file.is_hot(poll.now) {
+            if poll.is_remote && !all {
+                is_due |= file.is_to_be_read(poll.now, poll.settle);
+            } else if all || file.is_due() || file.is_hot(poll.now) {
                 let path = self.path.join(file.name());
                 match file.look(&path, poll.now, poll.settle) {
                     Ok(due) => is_due |= due,
@@ -177,7 +188,8 @@ impl FollowedRun {
         let mut own = poll.budget_of_run;
         for file in self.files.values_mut() {
             let how = (poll.now, poll.settle, poll.finish);
-            if !poll.finish && !file.is_to_be_read(poll.now, poll.settle) {
+            let finishes = poll.finish && !(poll.is_remote && file.is_read_up());
+            if !finishes && !file.is_to_be_read(poll.now, poll.settle) {
                 continue;
             }
             loop {
@@ -186,7 +198,7 @@ impl FollowedRun {
                 if left == 0 && !file.is_unread() {
                     break;
                 }
-                let chunk = left.min(CHUNK);
+                let chunk = left.min(chunk(poll.is_remote));
                 let growing = &mut self.growing;
                 let went = file.read(&self.path, poll.options, how, chunk, growing, found)?;
                 let spend = |left: u64| Some(left.saturating_sub(went));

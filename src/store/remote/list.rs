@@ -22,15 +22,20 @@ const MAX_EMPTY: usize = 1000;
 /// Maximum number of objects that are kept in memory.
 const MAX_KEPT: usize = 2_000_000;
 
+/// The meaning of a URL that can be listed.
+pub(super) fn check(path: &Path) -> io::Result<Place> {
+    let place = Place::of(path)?;
+    if place.is_web && place.is_folder {
+        let message =
+            "web servers cannot list directories: name a single file, not ending in \"/\"";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
+    Ok(place)
+}
+
 /// Lists the objects at the URL `path`. Keeps those whose name `remembered` accepts.
 pub(in crate::store) fn list(path: &Path, remembered: fn(&str) -> bool) -> io::Result<Listing> {
-    let place = Place::of(path)?;
-    if place.is_web {
-        if place.is_folder {
-            let message =
-                "web servers cannot list directories: name a single file, not ending in \"/\"";
-            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
-        }
+    if check(path)?.is_web {
         let (store, key) = find(path)?;
         store.is_file(&key)?;
         return Ok(Listing::File);

@@ -16,9 +16,11 @@ mod variables;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -33,6 +35,7 @@ pub(super) use self::list::list;
 pub(super) use self::login::enter;
 pub(super) use self::object::Object;
 pub use self::upload::Upload;
+use super::Seen;
 use crate::budget::Rate;
 
 /// Maximum length of a URL in bytes. Ten times as much would cause a panic in the crates below.
@@ -50,8 +53,8 @@ struct Store {
     lists: Option<Box<dyn PaginatedListStore>>,
     left_out: LeftOut,
     known: Mutex<Known>,
-    /// The whole file, if the web server does not send parts.
-    whole: Mutex<Option<Bytes>>,
+    /// The whole file and its version, if the web server does not send parts.
+    whole: Mutex<Option<(Bytes, Seen)>>,
 }
 
 /// Omits the content, which includes credentials.
@@ -63,8 +66,8 @@ impl fmt::Debug for Store {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Sizes of listed objects with names that [`Folder::remembered`] accepts.
-    sizes: HashMap<Key, u64>,
+    /// Listed objects with names that [`Folder::remembered`] accepts.
+    objects: HashMap<Key, Seen>,
     folders: Vec<Folder>,
 }
 
@@ -90,18 +93,32 @@ fn find(path: &Path) -> io::Result<(Arc<Store>, Key)> {
     Ok((store, key))
 }
 
+/// Fails if a URL cannot be read whatever the server answers.
+pub(super) fn check(path: &Path) -> io::Result<()> {
+    list::check(path).map(|_| ())
+}
+
 /// Opens the object at a URL. Also returns its size.
 pub(super) fn open(path: &Path) -> io::Result<(Object, u64)> {
     let (store, key) = find(path)?;
-    let size = match store.known(&key) {
-        Some(size) => size?,
-        None => size(&store, &key)?,
-    };
-    Ok((Object::new(store, key), size))
+    let seen = store.seen(&key)?;
+    Ok((Object::new(store, key), seen.len))
 }
 
-/// Requests the size of an object.
-fn size(store: &Arc<Store>, key: &Key) -> io::Result<u64> {
+/// The same for reads of one version of the object.
+pub(super) fn open_version(path: &Path) -> io::Result<(Object, u64)> {
+    let (object, len) = open(path)?;
+    Ok((object.version(), len))
+}
+
+/// The state of the object at a URL, from the last list.
+pub(super) fn seen(path: &Path) -> io::Result<Seen> {
+    let (store, key) = find(path)?;
+    store.seen(&key)
+}
+
+/// Requests the state of an object.
+fn ask(store: &Arc<Store>, key: &Key) -> io::Result<Seen> {
     let (asked, wanted) = (store.clone(), key.clone());
     runtime::wait(async move {
         // A URL may be signed for GET only, so web servers do not get a HEAD request first.
@@ -109,21 +126,29 @@ fn size(store: &Arc<Store>, key: &Key) -> io::Result<u64> {
             let range = GetRange::Bounded(0..1);
             let options = GetOptions::new().with_range(Some(range));
             match asked.objects.get_opts(&wanted, options).await {
-                Ok(answer) => return Ok(answer.meta.size),
-                Err(error) if error::is_out_of_range(&error) => return Ok(0),
+                Ok(answer) => return Ok(Seen::from(&answer.meta)),
+                Err(error) if error::is_out_of_range(&error) => return Ok(EMPTY),
                 Err(error) if error::is_whole(&error) => return asked.read_whole(&wanted).await,
                 Err(error) => return Err(error),
             }
         }
-        Ok(asked.objects.head(&wanted).await?.size)
+        Ok(Seen::from(&asked.objects.head(&wanted).await?))
     })?
     .map_err(failed)
 }
 
 impl Store {
-    /// Reads a whole file and returns its length.
-    async fn read_whole(&self, key: &Key) -> Result<u64, object_store::Error> {
-        let mut stream = self.objects.get(key).await?.into_stream();
+    /// Reads a whole file, unless it is the one that was read last.
+    async fn read_whole(&self, key: &Key) -> Result<Seen, object_store::Error> {
+        let answer = self.objects.get(key).await?;
+        let seen = Seen::from(&answer.meta);
+        let has_version =
+            answer.meta.e_tag.is_some() || seen.modified > Some(SystemTime::UNIX_EPOCH);
+        let known = self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, known)) = known.filter(|(_, known)| has_version && known.is_same(&seen)) {
+            return Ok(known);
+        }
+        let mut stream = answer.into_stream();
         let (mut bytes, mut rate) = (Vec::new(), Rate::new(PATIENCE));
         while let Some(chunk) = stream.next().await {
             let chunk = chunk?;
@@ -134,43 +159,71 @@ impl Store {
                 return Err(object_store::Error::Generic { store: "", source: source.into() });
             }
         }
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes.into());
-        Ok(len)
+        let seen = Seen { len: u64::try_from(bytes.len()).unwrap_or(u64::MAX), ..seen };
+        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some((bytes.into(), seen));
+        Ok(seen)
     }
 
     fn whole(&self) -> Option<Bytes> {
-        self.whole.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        whole.as_ref().map(|(bytes, _)| bytes.clone())
     }
 
-    /// The size of an object, if it is known from listings; an error if they show that it does not
+    /// The state of an object, from the last list that has shown it or from a request.
+    fn seen(self: &Arc<Self>, key: &Key) -> io::Result<Seen> {
+        self.known(key).unwrap_or_else(|| ask(self, key))
+    }
+
+    /// The state of an object, if it is known from listings; an error if they show that it does not
     /// exist.
-    fn known(&self, key: &Key) -> Option<io::Result<u64>> {
+    fn known(&self, key: &Key) -> Option<io::Result<Seen>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(size) = known.sizes.get(key) {
-            return Some(Ok(*size));
+        if let Some(seen) = known.objects.get(key) {
+            return Some(Ok(*seen));
         }
         let name = key.filename()?;
         let listed = |folder: &Folder| key.prefix_matches(&folder.key) && (folder.remembered)(name);
         known.folders.iter().any(listed).then(|| Err(io::ErrorKind::NotFound.into()))
     }
 
-    /// Requests the size of the object at `key`, and remembers it.
+    /// Requests the state of the object at `key`, and remembers it.
     fn is_file(self: &Arc<Self>, key: &Key) -> io::Result<()> {
-        let size = size(self, key)?;
+        let seen = ask(self, key);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.sizes.insert(key.clone(), size);
-        Ok(())
+        match &seen {
+            Ok(seen) => known.objects.insert(key.clone(), *seen),
+            // What is not there any more must not be found by its old state.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => known.objects.remove(key),
+            Err(_) => None,
+        };
+        seen.map(|_| ())
     }
 
     fn remember(&self, folder: Folder, objects: Vec<ObjectMeta>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.sizes.retain(|key, _| !key.prefix_matches(&folder.key));
+        known.objects.retain(|key, _| !key.prefix_matches(&folder.key));
         let objects = objects
             .into_iter()
             .filter(|object| object.location.filename().is_some_and(folder.remembered));
-        known.sizes.extend(objects.map(|object| (object.location, object.size)));
+        known.objects.extend(objects.map(|object| (object.location.clone(), Seen::from(&object))));
         known.folders.retain(|other| other.key != folder.key);
         known.folders.push(folder);
+    }
+}
+
+/// An empty file of a web server.
+const EMPTY: Seen = Seen { len: 0, modified: None, version: None };
+
+impl From<&ObjectMeta> for Seen {
+    fn from(meta: &ObjectMeta) -> Self {
+        let time = meta.last_modified.timestamp_millis();
+        let since = Duration::from_millis(u64::try_from(time).unwrap_or(0));
+        let mut hasher = DefaultHasher::new();
+        match &meta.e_tag {
+            Some(tag) => tag.hash(&mut hasher),
+            None => time.hash(&mut hasher),
+        }
+        let modified = SystemTime::UNIX_EPOCH.checked_add(since);
+        Self { len: meta.size, modified, version: Some(hasher.finish()) }
     }
 }

@@ -489,13 +489,9 @@ fn the_password_and_the_signature_of_a_url_are_shown_nowhere() {
         format!("{plain}?private_token=hunter7"),
     ];
     for url in &secrets {
-        for args in [
-            "inspect URL",
-            "inspect URL --format json",
-            "verify URL --format json",
-            "table URL",
-            "watch URL",
-        ] {
+        for args in
+            ["inspect URL", "inspect URL --format json", "verify URL --format json", "table URL"]
+        {
             let mut command = command(&folder, &server, "");
             let args = args.split(' ').map(|arg| arg.replace("URL", url));
             let done = done(command.args(args));
@@ -535,7 +531,6 @@ fn who_asks_is_told_to_no_server_that_a_redirect_leads_to() {
 fn what_needs_local_files_says_so() {
     let (folder, server) = fixtures(&["keras"]);
     for (args, what) in [
-        ("watch s3://bucket/logs", "tbx watch"),
         ("repair s3://bucket/logs --out new", "editing logs"),
         ("edit s3://bucket/logs --out new --drop-tag x", "editing logs"),
         ("edit logs --out s3://bucket/new --drop-tag x", "writing a directory"),

@@ -7,7 +7,9 @@
 //! Azure's Blob service (`List Blobs`).
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
 use std::fs;
+use std::hash::{Hash, Hasher};
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -62,7 +64,12 @@ struct Answer {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::start_at(0).unwrap()
+    }
+
+    /// Starts at this port.
+    pub(crate) fn start_at(port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State::default());
         let shared = state.clone();
@@ -73,7 +80,12 @@ impl Server {
                 thread::spawn(move || drop(state.serve(stream)));
             }
         });
-        Self { address, state }
+        Ok(Self { address, state })
+    }
+
+    /// Environment variables that direct the program to the server at this port.
+    pub(crate) fn variables_at(port: u16) -> [(&'static str, String); 11] {
+        variables(&format!("http://127.0.0.1:{port}"))
     }
 
     /// The URL of the bucket, for clients without S3 support.
@@ -83,24 +95,7 @@ impl Server {
 
     /// Environment variables that direct the program to the server.
     pub(crate) fn variables(&self) -> [(&'static str, String); 11] {
-        let url = format!("http://{}", self.address);
-        let google = format!(
-            "{{\"gcs_base_url\": \"{url}\", \"disable_oauth\": true, \"client_email\": \"\", \
-             \"private_key\": \"\", \"private_key_id\": \"\"}}"
-        );
-        [
-            ("GOOGLE_SERVICE_ACCOUNT_KEY", google),
-            ("GOOGLE_ALLOW_HTTP", "true".into()),
-            ("AZURE_STORAGE_ENDPOINT", url.clone()),
-            ("AZURE_STORAGE_ACCOUNT_NAME", "name".into()),
-            ("AZURE_ALLOW_HTTP", "true".into()),
-            ("AZURE_SKIP_SIGNATURE", "true".into()),
-            ("AWS_ENDPOINT", url),
-            ("AWS_ALLOW_HTTP", "true".into()),
-            ("AWS_REGION", "us-east-1".into()),
-            ("AWS_ACCESS_KEY_ID", "key".into()),
-            ("AWS_SECRET_ACCESS_KEY", "secret".into()),
-        ]
+        variables(&format!("http://{}", self.address))
     }
 
     pub(crate) fn put(&self, key: &str, bytes: Vec<u8>) {
@@ -120,6 +115,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn remove(&self, key: &str) {
+        self.state.objects.lock().unwrap().remove(key).unwrap();
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.state.objects.lock().unwrap().get(key).cloned()
     }
@@ -127,6 +126,11 @@ impl Server {
     /// Sets the faults from now on.
     pub(crate) fn fails(&self, fault: impl FnMut(&Asked) -> Fault + Send + 'static) {
         *self.state.fault.lock().unwrap() = Some(Box::new(fault));
+    }
+
+    /// Ends the faults.
+    pub(crate) fn is_well(&self) {
+        *self.state.fault.lock().unwrap() = None;
     }
 
     /// The requests since the last call.
@@ -138,6 +142,33 @@ impl Server {
     pub(crate) fn loose_parts(&self) -> usize {
         self.state.parts.lock().unwrap().len()
     }
+}
+
+fn variables(url: &str) -> [(&'static str, String); 11] {
+    let google = format!(
+        "{{\"gcs_base_url\": \"{url}\", \"disable_oauth\": true, \"client_email\": \"\", \
+         \"private_key\": \"\", \"private_key_id\": \"\"}}"
+    );
+    [
+        ("GOOGLE_SERVICE_ACCOUNT_KEY", google),
+        ("GOOGLE_ALLOW_HTTP", "true".into()),
+        ("AZURE_STORAGE_ENDPOINT", url.into()),
+        ("AZURE_STORAGE_ACCOUNT_NAME", "name".into()),
+        ("AZURE_ALLOW_HTTP", "true".into()),
+        ("AZURE_SKIP_SIGNATURE", "true".into()),
+        ("AWS_ENDPOINT", url.into()),
+        ("AWS_ALLOW_HTTP", "true".into()),
+        ("AWS_REGION", "us-east-1".into()),
+        ("AWS_ACCESS_KEY_ID", "key".into()),
+        ("AWS_SECRET_ACCESS_KEY", "secret".into()),
+    ]
+}
+
+/// The ETag of an object: as in S3, the content decides.
+fn tag(object: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    object.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 impl State {
@@ -270,7 +301,7 @@ fn get(object: &[u8], asked: &Asked) -> Answer {
         },
         None => Answer { status: "200 OK", headers: Vec::new(), body: object.to_vec() },
     };
-    answer.headers.push(("ETag", format!("\"{len}\"")));
+    answer.headers.push(("ETag", format!("\"{}\"", tag(object))));
     answer.headers.push(("Last-Modified", "Tue, 14 Nov 2023 22:13:20 GMT".into()));
     if asked.method == "HEAD" {
         answer.headers.push(("Content-Length", len.to_string()));
@@ -293,19 +324,19 @@ fn list(objects: &BTreeMap<String, Vec<u8>>, asked: &Asked) -> Answer {
     xml += if is_azure { "<Blobs>" } else { "" };
     for (key, object) in found.iter().take(PAGE) {
         let key = key.replace('&', "&amp;").replace('<', "&lt;");
-        let len = object.len();
+        let (len, tag) = (object.len(), tag(object));
         if is_azure {
             xml += &format!(
                 "<Blob><Name>{key}</Name><Properties>\
                  <Last-Modified>Tue, 14 Nov 2023 22:13:20 GMT</Last-Modified>\
                  <Content-Length>{len}</Content-Length><Content-Type>x</Content-Type>\
-                 <Etag>{len}</Etag></Properties></Blob>"
+                 <Etag>{tag}</Etag></Properties></Blob>"
             );
             continue;
         }
         xml += &format!(
             "<Contents><Key>{key}</Key><LastModified>2023-11-14T22:13:20.000Z</LastModified>\
-             <ETag>\"{len}\"</ETag><Size>{len}</Size></Contents>"
+             <ETag>\"{tag}\"</ETag><Size>{len}</Size></Contents>"
         );
     }
     xml += if is_azure { "</Blobs>" } else { "" };

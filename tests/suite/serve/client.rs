@@ -52,16 +52,14 @@ impl Serve {
 
     /// Serves `logdir` with the page that `options` name, or the one that is found.
     pub(crate) fn start_with_page(logdir: &Path, options: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tbx"))
-            .arg("serve")
-            .arg(logdir)
-            .args(["--port", "0", "--reload", "0.1"])
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tbx"));
+        command.arg("serve").arg(logdir).args(["--port", "0", "--reload", "0.1"]).args(options);
+        Self::spawn(&mut command)
+    }
+
+    /// Starts the program with this command.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));

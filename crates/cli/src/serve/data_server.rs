@@ -13,10 +13,13 @@ use crate::variants::variant;
 use crate::{FINE, say, warn};
 use tbx::error::{Error, ErrorKind, Result};
 use tbx::logdir::{LoadOptions, RestartPolicy};
+use tbx::store;
 use tbx_serve::{DataServer, Samples, Source};
 
 /// The name under which the program is a data server.
 const NAME: &str = "tbx-data-server";
+/// The variable with the whole URL of the log directory, if the argument has it without its secrets.
+pub(super) const URL: &str = "TBX_DATA_SERVER_URL";
 /// Exit codes of TensorBoard's own data server.
 const BAD_COMMAND: u8 = 2;
 const BAD_PORT_FILE: u8 = 1;
@@ -27,7 +30,7 @@ const BAD_PORT: u8 = 9;
 #[derive(Parser)]
 #[command(name = NAME, version)]
 struct Flags {
-    /// The log directory.
+    /// The log directory, which may be a URL.
     #[arg(long, value_name = "DIR", require_equals = true)]
     logdir: String,
 
@@ -133,8 +136,15 @@ fn run(flags: &Flags) -> Result<(), (u8, Error)> {
             std::process::exit(FINE.into());
         });
     }
+    crate::use_threads(crate::threads_for_urls()).map_err(fail(BAD_COMMAND))?;
+    if let Some(url) = env::var_os(URL) {
+        // TensorBoard shows the log directory that it gets, so the secrets of a URL come by another way.
+        store::enter(url.into());
+    }
     let is_verbose = flags.verbose > 0;
-    let server = DataServer::new(Source::new(&flags.logdir))
+    let source = Source::new(&flags.logdir);
+    let logdir = source.path().to_owned();
+    let server = DataServer::new(source)
         .options(LoadOptions::new().restart(flags.restart))
         .samples(samples)
         .reload(match flags.reload {
@@ -151,7 +161,7 @@ fn run(flags: &Flags) -> Result<(), (u8, Error)> {
         .bind()
         .map_err(|error| match error.kind() {
             ErrorKind::Io(_)
-                if error.location().path.as_deref() != Some(Path::new(&flags.logdir)) =>
+                if error.location().path.as_ref().is_none_or(|path| **path != *logdir) =>
             {
                 (BAD_PORT, error)
             }

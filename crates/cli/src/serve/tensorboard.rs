@@ -5,19 +5,24 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::data_server::URL;
 use tbx::error::{Error, Result, failed};
+use tbx::store;
 
 #[derive(clap::Args)]
 #[command(
     after_help = "Starts the TensorBoard that is installed, in the active virtual environment or on PATH, and reads the \
 logs in place of its own data server. All dashboards and plugins are those of that TensorBoard.
 
+The log directory may be a URL, see `tbx --help`. TensorBoard then needs no package for it. What does not come from the event logs, such as embeddings, is not shown of a URL.
+
 Examples:
   tbx tensorboard runs
+  tbx tensorboard s3://bucket/runs
   tbx tensorboard runs -- --port 6007 --reload_interval 1"
 )]
 pub(crate) struct Args {
-    /// Log directory on this machine.
+    /// Log directory or its URL.
     #[arg(required = true, value_name = "LOGDIR", env = "TBX_LOGDIR")]
     logdir: PathBuf,
 
@@ -37,9 +42,14 @@ pub(crate) fn run(args: &Args) -> Result<u8> {
              tensorboard` installs it; `tbx serve` shows the same dashboards and needs only its file webfiles.zip",
         )
     })?;
+    // TensorBoard shows this argument, and so does a list of processes.
+    let shown = store::enter(args.logdir.clone());
+    if shown != args.logdir {
+        command.env(URL, &args.logdir);
+    }
     command
         .arg("--logdir")
-        .arg(&args.logdir)
+        .arg(shown)
         .arg("--load_fast=true")
         .args(&args.arguments)
         .env(DATA_SERVER, own);

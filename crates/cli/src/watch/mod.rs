@@ -25,7 +25,7 @@ use super::chart::Ink;
 use super::logs::Logs;
 use super::ranks::Ranks;
 use super::{FINE, say, warn};
-use tbx::error::{Effect, Result, failed};
+use tbx::error::{Effect, Result};
 use tbx::logdir::{Follower, News, name_in};
 use tbx::meta::now;
 use tbx::store;
@@ -36,11 +36,10 @@ const WAITING: usize = 2;
 
 #[derive(clap::Args)]
 #[command(
-    mut_arg("logdirs", |arg| arg.help("Log directories or single event files, on this machine")),
-        after_help = "The bottom line shows the keys; ? shows all of them. If the output is not a terminal, one line is
+    after_help = "The bottom line shows the keys; ? shows all of them. If the output is not a terminal, one line is
 printed for each run that changed.
 
-Logs must be local files: there is no cheap way to find out what is new at a URL.
+A URL is listed every 5 seconds or more rarely, and only objects that changed are read.
 
 A run keeps its letter and its color while the program runs, whatever the order and the filter. Letters follow the
 order in which the runs began. The first 10 runs and the selected one are drawn by name, the selected one thicker
@@ -89,32 +88,42 @@ struct Batch {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    for path in &args.logs.logdirs {
-        store::local_only(path, "tbx watch").map_err(|error| failed(error, path))?;
-    }
+    // What is shown has no secrets.
+    let logdirs: Vec<_> = args.logs.logdirs.iter().cloned().map(store::enter).collect();
     // This also fails for a directory that does not exist, instead of waiting for it forever.
-    let ranks = Ranks::of(&args.logs.logdirs)?;
-    let batches = follow(args);
+    let ranks = Ranks::of(&logdirs)?;
+    let batches = follow(args, &logdirs);
     if args.plain || !io::stdout().is_terminal() {
         return lines(&batches);
     }
     let color = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     let ink = Ink { ascii: args.ascii, color };
-    let names: Vec<_> = args.logs.logdirs.iter().map(|path| path.to_string_lossy()).collect();
+    let names: Vec<_> = logdirs.iter().map(|path| path.to_string_lossy()).collect();
     let mut app = app::App::new(names.join(", "), ink, ranks);
     app.set_smoothing(args.smooth);
     screen::run(app, &batches)?;
     Ok(FINE)
 }
 
-/// Polls in a separate thread, so that a slow disk does not block the keys.
-fn follow(args: &Args) -> Receiver<Batch> {
-    let options = args.logs.options().kinds([Kind::Scalar]);
-    let paths = args.logs.logdirs.clone();
-    let pause = Duration::from_secs_f64(args.interval);
+/// Polls in separate threads, so that a slow disk does not block the keys, and a slow server nothing else.
+fn follow(args: &Args, logdirs: &[PathBuf]) -> Receiver<Batch> {
     let (sender, receiver) = sync_channel(WAITING);
+    let (urls, local): (Vec<_>, Vec<_>) =
+        logdirs.iter().cloned().partition(|path| store::is_url(path));
+    for url in urls {
+        follow_in_thread(args, vec![url], logdirs.len() > 1, sender.clone());
+    }
+    if !local.is_empty() {
+        follow_in_thread(args, local, logdirs.len() > 1, sender);
+    }
+    receiver
+}
+
+/// Polls log directories in one thread.
+fn follow_in_thread(args: &Args, paths: Vec<PathBuf>, several: bool, sender: SyncSender<Batch>) {
+    let options = args.logs.options().kinds([Kind::Scalar]);
+    let pause = Duration::from_secs_f64(args.interval);
     thread::spawn(move || {
-        let several = paths.len() > 1;
         let follower = |path: &PathBuf| Follower::new(path, &options).budget(16 << 20);
         let mut followers: Vec<_> = paths.iter().map(|path| (path, follower(path))).collect();
         let mut is_first = true;
@@ -135,7 +144,6 @@ fn follow(args: &Args) -> Receiver<Batch> {
             }
         }
     });
-    receiver
 }
 
 /// Fails if the receiver is gone.

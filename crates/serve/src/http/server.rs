@@ -19,7 +19,7 @@ use hyper::{Method, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use tbx::error::{Error, ErrorKind};
@@ -147,36 +147,41 @@ async fn accept(listener: TcpListener, app: Arc<App>) {
     }
 }
 
-/// Tells when the thread that reads logs has failed.
-pub(crate) struct Watched(oneshot::Receiver<Error>);
+/// Tells when a thread that reads logs has failed.
+pub(crate) struct Watched(mpsc::UnboundedReceiver<Error>);
 
 impl Watched {
-    /// Starts `watch` in a thread.
+    /// Starts each of `watches` in a thread.
     ///
     /// # Errors
     ///
     /// The system has no more threads.
-    pub(crate) fn start(watch: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let (sender, receiver) = oneshot::channel();
-        std::thread::Builder::new().name("tbx-watch".to_owned()).spawn(move || {
-            // Nobody uses its unfinished work any more.
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(watch)) {
-                let text = panic.downcast_ref::<String>().map(String::as_str);
-                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-                let text = text.unwrap_or("no message");
-                let why = format!("the thread that reads the logs has failed: {text}");
-                let _ = sender.send(ended(&why));
-            }
-        })?;
+    pub(crate) fn start(
+        watches: impl IntoIterator<Item = impl FnOnce() + Send + 'static>,
+    ) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for watch in watches {
+            let sender = sender.clone();
+            std::thread::Builder::new().name("tbx-watch".to_owned()).spawn(move || {
+                // Nobody uses its unfinished work any more.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(watch)) {
+                    let text = panic.downcast_ref::<String>().map(String::as_str);
+                    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                    let text = text.unwrap_or("no message");
+                    let why = format!("a thread that reads the logs has failed: {text}");
+                    let _ = sender.send(ended(&why));
+                }
+            })?;
+        }
         Ok(Self(receiver))
     }
 
-    /// Waits until it has failed, and returns why.
-    pub(crate) async fn failed(self) -> Error {
-        match self.0.await {
-            Ok(why) => why,
-            // It has ended, as it does if it reads only once.
-            Err(_) => std::future::pending().await,
+    /// Waits until one has failed, and returns why.
+    pub(crate) async fn failed(mut self) -> Error {
+        match self.0.recv().await {
+            Some(why) => why,
+            // All have ended, as they do if they read only once.
+            None => std::future::pending().await,
         }
     }
 }

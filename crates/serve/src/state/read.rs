@@ -3,16 +3,19 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tbx::error::ErrorKind;
 use tbx::summary::graph;
-use tbx::{Audio, DataClass, Form, Images, Place, RawValue, ValueReader};
+use tbx::{Audio, DataClass, Form, Images, Place, RawValue, ValueReader, store};
 
 use super::count::first_dimension;
 use super::{Point, Run, Series};
 
 /// Number of bytes of a value that are read to find the number of its blobs.
 const HEAD: usize = 1024;
+/// Number of values that are requested at a time from a server, where each takes tens of milliseconds.
+const AT_ONCE: usize = 16;
 
 /// The key of one blob, in the form in which it is part of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +71,30 @@ impl Run {
         series: &'a Series,
         points: impl IntoIterator<Item = Point<Place>> + 'a,
     ) -> impl Iterator<Item = Point<Result<RawValue, ErrorKind>>> + 'a {
-        let mut reader = ValueReader::of_files(name, self.files());
-        let kind = series.kind();
-        points.into_iter().map(move |point| {
+        let (files, kind) = (self.files(), series.kind());
+        let read = move |reader: &mut ValueReader<'_>, point: Point<Place>| {
             let value = reader.value(point.value, &series.tag, kind);
             Point { step: point.step, wall_time: point.wall_time, value }
-        })
+        };
+        let is_remote = self.is_remote();
+        let mut reader = ValueReader::of_files(name, files);
+        let mut points = points.into_iter();
+        let groups = std::iter::from_fn(move || {
+            let group = points.by_ref().take(if is_remote { AT_ONCE } else { 1 });
+            let group: Vec<_> = match is_remote {
+                false => group.map(|point| read(&mut reader, point)).collect(),
+                true => each(group.collect(), |point| {
+                    read(&mut ValueReader::of_files(name, files), point)
+                }),
+            };
+            Some(group).filter(|group| !group.is_empty())
+        });
+        groups.flatten()
+    }
+
+    /// Whether its files are at a URL.
+    fn is_remote(&self) -> bool {
+        self.files().last().is_some_and(|file| store::is_url(&file.path))
     }
 
     /// Reads the value at a place of a series.
@@ -98,19 +119,24 @@ impl Run {
         series: &Series,
         points: impl IntoIterator<Item = Point<Place>>,
     ) -> Vec<(Point<Place>, usize)> {
-        let mut reader = ValueReader::of_files(name, self.files());
-        let mut counted = Vec::new();
-        for point in points {
-            let place = point.value;
-            let known = series.blobs_known().get(&place).copied();
-            let count = known.or_else(|| count(&mut reader, series, place));
-            if let Some(count) = count {
-                if known.is_none() {
-                    series.blobs_known().insert(place, count);
-                }
-                counted.push((point, count));
-            }
-        }
+        let files = self.files();
+        let mut reader = ValueReader::of_files(name, files);
+        let known = |point: Point<Place>| {
+            let count = series.blobs_known().get(&point.value).copied();
+            (point, count)
+        };
+        let points: Vec<_> = points.into_iter().map(known).collect();
+        let find = |reader: &mut ValueReader<'_>, (point, known): (Point<Place>, Option<usize>)| {
+            let count = known.or_else(|| count(reader, series, point.value));
+            (point, count)
+        };
+        let counted: Vec<_> = match self.is_remote() {
+            false => points.into_iter().map(|point| find(&mut reader, point)).collect(),
+            true => each(points, |point| find(&mut ValueReader::of_files(name, files), point)),
+        };
+        let counted = counted.into_iter().filter_map(|(point, count)| Some((point, count?)));
+        let counted: Vec<_> = counted.collect();
+        series.blobs_known().extend(counted.iter().map(|(point, count)| (point.value, *count)));
         counted
     }
 
@@ -119,6 +145,11 @@ impl Run {
         let counted = self.blob_counts(name, series, series.places(count));
         counted.into_iter().map(|(_, blobs)| blobs).max().unwrap_or(0)
     }
+}
+
+/// What `f` returns for each of `items`, all of which wait for a server at the same time.
+fn each<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
+    items.into_par_iter().map(f).collect()
 }
 
 /// The number of blobs at a place; `None` if it cannot be read now.

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Weak;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tbx::error::{Effect, Error, ErrorKind, Location, Result};
@@ -23,9 +24,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// The log directory at `path`, on this machine; it need not exist yet.
+    /// The log directory at `path`, which need not exist yet. With the feature `remote`, `path` may be a
+    /// [URL](tbx::store); its password or signature is used and not shown.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), name: None }
+        Self { path: store::enter(path.into()), name: None }
     }
 
     /// The names of its runs begin with `name`, as in TensorBoard's `--logdir_spec`.
@@ -45,7 +47,7 @@ impl Source {
         }
     }
 
-    /// The path.
+    /// The path; a URL without its user, password and signature.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -63,29 +65,67 @@ impl Source {
 
 /// Follows several log directories.
 pub(crate) struct Watcher {
-    followers: Vec<(Source, Follower)>,
-    names: Names,
-    shared: Shared,
+    followers: Vec<Followed>,
+    several: bool,
+    common: Arc<Common>,
+    /// Whether everything has been read once.
+    is_complete: bool,
+}
+
+/// A log directory that is followed.
+struct Followed {
+    /// Its number among all log directories.
+    number: usize,
+    source: Source,
+    follower: Follower,
+}
+
+/// What the watchers of all log directories share.
+#[derive(Default)]
+struct Common {
+    state: Mutex<(Names, Shared)>,
+    /// Number of watchers that have not read everything yet.
+    loading: AtomicUsize,
 }
 
 impl Watcher {
     /// # Errors
     ///
-    /// [`ErrorKind::Argument`]: a log directory is a URL, is in another one, or has the name of another one.
+    /// [`ErrorKind::Argument`]: a log directory is in another one, or has the name of another one; or there is none.
+    /// [`ErrorKind::Io`](tbx::ErrorKind::Io): a URL is not valid.
     pub(crate) fn new(sources: &[Source], options: &LoadOptions) -> Result<Self> {
         if sources.is_empty() {
             return Err(Error::argument("at least one log directory is needed"));
         }
+        for Source { path, .. } in sources {
+            store::check(path).map_err(|error| tbx::error::failed(error, path))?;
+        }
         differ(sources)?;
         // Values that are not scalars are verified when they are read.
         let options = options.clone().payloads(Payloads::Placed).checksums(Checksums::Decoded);
-        let follow = |source: &Source| {
-            store::local_only(&source.path, "serving")
-                .map_err(|error| tbx::error::failed(error, &source.path))?;
-            Ok((source.clone(), Follower::new(&source.path, &options).budget(BUDGET)))
+        let follow = |(number, source): (usize, &Source)| {
+            let follower = Follower::new(&source.path, &options).budget(BUDGET);
+            Followed { number, source: source.clone(), follower }
         };
-        let followers = sources.iter().map(follow).collect::<Result<_>>()?;
-        Ok(Self { followers, names: Names::default(), shared: Shared::default() })
+        let followers = sources.iter().enumerate().map(follow).collect();
+        Ok(Self::of(followers, sources.len() > 1, Arc::default()))
+    }
+
+    fn of(followers: Vec<Followed>, several: bool, common: Arc<Common>) -> Self {
+        common.loading.fetch_add(1, Ordering::Relaxed);
+        Self { followers, several, common, is_complete: false }
+    }
+
+    /// One watcher for each URL, and one for all other log directories: a server that does not answer keeps nothing
+    /// else waiting.
+    fn apart(self) -> Vec<Self> {
+        let Self { followers, several, common, .. } = self;
+        common.loading.store(0, Ordering::Relaxed);
+        let is_url = |followed: &Followed| store::is_url(&followed.source.path);
+        let (urls, local): (Vec<_>, Vec<_>) = followers.into_iter().partition(is_url);
+        let groups = urls.into_iter().map(|followed| vec![followed]);
+        let groups = groups.chain(Some(local).filter(|local| !local.is_empty()));
+        groups.map(|group| Self::of(group, several, common.clone())).collect()
     }
 
     /// Reads what is new, and returns whether there is more to read at once.
@@ -93,9 +133,16 @@ impl Watcher {
         self.read(state, issues, Follower::poll)
     }
 
-    /// Reads everything, and judges the last bytes of all files as if nothing could follow.
-    pub(crate) fn finish(&mut self, state: &State, issues: &mut impl FnMut(Vec<Issue>)) {
+    /// Reads everything, and judges the last bytes of all files as if nothing could follow. Returns the first log
+    /// directory that cannot be listed, of which nothing is known.
+    pub(crate) fn finish(
+        &mut self,
+        state: &State,
+        issues: &mut impl FnMut(Vec<Issue>),
+    ) -> Option<&Path> {
         self.read(state, issues, Follower::finish);
+        let unknown = self.followers.iter().find(|followed| followed.follower.is_unknown());
+        unknown.map(|followed| followed.source.path())
     }
 
     fn read(
@@ -105,31 +152,16 @@ impl Watcher {
         read: fn(&mut Follower) -> News,
     ) -> bool {
         let mut has_more = false;
-        let several = self.followers.len() > 1;
-        for (index, (source, follower)) in self.followers.iter_mut().enumerate() {
-            let news = read(follower);
+        for followed in &mut self.followers {
+            let news = read(&mut followed.follower);
             has_more |= news.has_more;
-            let mut found = Vec::new();
-            let mut names = HashMap::new();
-            for run in news.runs.iter().map(|run| &run.name).chain(&news.removed) {
-                let (name, is_new) = self.names.shown(index, run, source.name_of(run, several));
-                if is_new && name != source.name_of(run, several) {
-                    found.push(taken(source, run, &name));
-                }
-                names.insert(run.clone(), name);
-            }
-            for run in &news.removed {
-                if !news.runs.iter().any(|news| news.name == *run) {
-                    self.names.free(index, run);
-                }
-            }
-            let name = |run: &str| names.get(run).cloned().unwrap_or_else(|| run.to_owned());
-            found.extend(state.add(name, news, &mut self.shared));
-            self.shared.sweep();
-            issues(found);
+            issues(self.common.add(followed, self.several, news, state));
         }
-        if !has_more {
-            state.is_complete();
+        if !has_more && !std::mem::replace(&mut self.is_complete, true) {
+            let before = self.common.loading.fetch_sub(1, Ordering::Relaxed);
+            if before <= 1 {
+                state.is_complete();
+            }
         }
         has_more
     }
@@ -137,7 +169,7 @@ impl Watcher {
     /// Makes the next poll look for new and removed runs.
     #[cfg(test)]
     pub(super) fn look_again(&mut self) {
-        self.followers.iter_mut().for_each(|(_, follower)| follower.look_again());
+        self.followers.iter_mut().for_each(|followed| followed.follower.look_again());
     }
 
     /// Polls as long as the state is in use.
@@ -156,31 +188,95 @@ impl Watcher {
         }
     }
 
+    /// What the threads have to do that keep `state` up to date. With a `pause` between two polls; without one, they
+    /// read everything once.
+    pub(crate) fn jobs(
+        self,
+        state: &Weak<State>,
+        pause: Option<Duration>,
+        issues: impl FnMut(Vec<Issue>) + Send + 'static,
+    ) -> impl Iterator<Item = impl FnOnce() + Send + 'static> {
+        let issues = Arc::new(Mutex::new(issues));
+        self.apart().into_iter().map(move |watcher| {
+            let (state, issues) = (state.clone(), issues.clone());
+            let say = move |found: Vec<Issue>| {
+                let mut issues = issues.lock().unwrap_or_else(PoisonError::into_inner);
+                issues(found);
+            };
+            move || match pause {
+                Some(pause) => watcher.run(&state, pause, say),
+                None => watcher.run_once(&state, say),
+            }
+        })
+    }
+
     /// Reads everything once.
     pub(crate) fn run_once(mut self, state: &Weak<State>, mut issues: impl FnMut(Vec<Issue>)) {
         while let Some(state) = state.upgrade() {
             if !self.poll(&state, &mut issues) {
-                return self.finish(&state, &mut issues);
+                self.finish(&state, &mut issues);
+                return;
             }
         }
     }
 }
 
-/// Refuses log directories that would show the same runs twice, or different runs under one name.
-fn differ(sources: &[Source]) -> Result<()> {
-    let real = |path: &Path| match store::is_url(path) {
-        true => path.to_owned(),
-        false => path
+impl Common {
+    /// Adds what a log directory has, and returns the issues.
+    fn add(&self, followed: &Followed, several: bool, news: News, state: &State) -> Vec<Issue> {
+        let Followed { number, source, .. } = followed;
+        let mut common = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (shown, shared) = &mut *common;
+        let mut found = Vec::new();
+        let mut names = HashMap::new();
+        for run in news.runs.iter().map(|run| &run.name).chain(&news.removed) {
+            let (name, is_new) = shown.shown(*number, run, source.name_of(run, several));
+            if is_new && name != source.name_of(run, several) {
+                found.push(taken(source, run, &name));
+            }
+            names.insert(run.clone(), name);
+        }
+        for run in &news.removed {
+            if !news.runs.iter().any(|news| news.name == *run) {
+                shown.free(*number, run);
+            }
+        }
+        let name = |run: &str| names.get(run).cloned().unwrap_or_else(|| run.to_owned());
+        found.extend(state.add(name, news, shared));
+        shared.sweep();
+        found
+    }
+}
+
+/// The place of a log directory, for comparisons: without links, and a bucket by one name.
+fn place(path: &Path) -> PathBuf {
+    if !store::is_url(path) {
+        return path
             .canonicalize()
             .or_else(|_| std::path::absolute(path))
-            .unwrap_or_else(|_| path.to_owned()),
+            .unwrap_or_else(|_| path.to_owned());
+    }
+    let text = path.to_string_lossy();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", &text));
+    let scheme = scheme.to_ascii_lowercase();
+    let scheme = match scheme.as_str() {
+        "s3a" => "s3",
+        "azure" | "adl" | "abfs" | "abfss" => "az",
+        other => other,
     };
-    let paths: Vec<PathBuf> = sources.iter().map(|source| real(&source.path)).collect();
+    format!("{scheme}://{rest}").into()
+}
+
+/// Refuses log directories that would show the same runs twice, or different runs under one name.
+fn differ(sources: &[Source]) -> Result<()> {
+    let paths: Vec<PathBuf> = sources.iter().map(|source| place(&source.path)).collect();
+    // On a web server, a log directory is a single file.
+    let is_web = |path: &Path| path.starts_with("http:") || path.starts_with("https:");
     for (i, (source, path)) in sources.iter().zip(&paths).enumerate() {
         for (other, of_other) in sources.iter().zip(&paths).take(i) {
             let what = if path == of_other {
                 "are the same"
-            } else if path.starts_with(of_other) || of_other.starts_with(path) {
+            } else if (path.starts_with(of_other) || of_other.starts_with(path)) && !is_web(path) {
                 "contain the same runs"
             } else if source.name.is_some() && source.name == other.name {
                 "have the same name"
@@ -241,11 +337,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn urls_that_contain_each_other_are_refused() {
+        let differ = |one: &str, two: &str| {
+            let sources = [Source::new(one), Source::new(two)];
+            differ(&sources).map_err(|error| error.to_string())
+        };
+        for (one, two, what) in [
+            ("s3://b/x", "s3://b/x/", "are the same"),
+            ("s3://b/x", "S3A://b/x", "are the same"),
+            ("az://c/x", "abfs://c/x", "are the same"),
+            ("s3://b", "s3://b/x/y", "contain the same runs"),
+            ("s3a://b/x/y", "s3://b/x", "contain the same runs"),
+            ("https://h/x", "https://h/x", "are the same"),
+        ] {
+            let said = differ(one, two).unwrap_err();
+            assert_eq!(said, format!("the log directories {one} and {two} {what}"));
+        }
+        for (one, two) in [
+            ("s3://b/x", "s3://b/x y"),
+            ("s3://b/x", "s3://c/x"),
+            ("s3://b/x", "gs://b/x"),
+            ("s3://b/x", "b/x"),
+            ("https://h/x", "https://h/x/y"),
+            ("https://h/x", "http://h/x"),
+        ] {
+            differ(one, two).unwrap();
+        }
+    }
+
+    #[test]
     fn a_name_may_precede_a_path() {
         assert_eq!(Source::parse("base:runs/1"), Source::new("runs/1").named("base"));
         assert_eq!(Source::parse("runs/1"), Source::new("runs/1"));
         assert_eq!(Source::parse("s3://bucket/x"), Source::new("s3://bucket/x"));
         assert_eq!(Source::parse("runs/a:b"), Source::new("runs/a:b"));
         assert_eq!(Source::parse(":b"), Source::new(":b"));
+        assert_eq!(Source::parse("base:s3://b/x"), Source::new("s3://b/x").named("base"));
+        assert_eq!(Source::parse("s3://b/a:b"), Source::new("s3://b/a:b"));
     }
 }
