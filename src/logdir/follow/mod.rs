@@ -90,7 +90,7 @@ pub struct Follower {
     options: LoadOptions,
     settle: Duration,
     budget: u64,
-    runs: BTreeMap<PathBuf, FollowedRun>,
+    runs: BTreeMap<PathBuf, Box<FollowedRun>>,
     next_look: Option<Instant>,
     /// Whether the last scan has failed, so that nothing is known of the directory.
     is_unknown: bool,
@@ -182,7 +182,7 @@ impl Follower {
         let is_remote = self.is_remote;
         let poll = Poll { options, now, settle, finish, is_remote, budget: &budget, budget_of_run };
         let mut found = Found::default();
-        let mut due: Vec<&mut FollowedRun> = self
+        let mut due: Vec<&mut Box<FollowedRun>> = self
             .runs
             .values_mut()
             .filter_map(|run| run.look(looks, &poll, &mut found).then_some(run))
@@ -239,11 +239,11 @@ impl Follower {
         let mut before = std::mem::take(&mut self.runs);
         for run in runs {
             let known = before.remove(&run.path);
-            let mut known = known.unwrap_or_else(|| FollowedRun::new(&run, &self.options));
+            let mut known = known.unwrap_or_else(|| FollowedRun::new(&run, &self.options).into());
             known.files_are(&run.files, &self.options, now);
             self.runs.insert(run.path, known);
         }
-        news.removed.extend(before.into_values().filter_map(FollowedRun::given_name));
+        news.removed.extend(before.into_values().filter_map(|run| run.given_name()));
         true
     }
 

@@ -21,7 +21,8 @@ const REMOTE_CHUNK: u64 = 4 << 20;
 pub(super) struct FollowedRun {
     name: String,
     path: PathBuf,
-    files: BTreeMap<OsString, FollowedFile>,
+    /// In boxes, because a node of the map has room for eleven, and most runs have one.
+    files: BTreeMap<OsString, Box<FollowedFile>>,
     /// Number of files that it has had so far.
     file_count: u32,
     /// Its series; always set between two polls.
@@ -87,7 +88,7 @@ impl FollowedRun {
         for name in names {
             if !self.files.contains_key(name) {
                 let file = FollowedFile::new(name.clone(), self.file_count, now);
-                self.files.insert(name.clone(), file);
+                self.files.insert(name.clone(), Box::new(file));
                 self.file_count = self.file_count.saturating_add(1);
                 self.is_news = true;
             }
@@ -99,7 +100,7 @@ impl FollowedRun {
 
     fn start_anew(&mut self, reset: Reset, options: &LoadOptions) {
         self.growing = Some(growing(options));
-        self.files.values_mut().for_each(FollowedFile::rewind);
+        self.files.values_mut().for_each(|file| file.rewind());
         self.reset = Some(reset);
         self.is_news = true;
     }
@@ -232,7 +233,7 @@ impl FollowedRun {
     }
 
     pub(super) fn has_more(&self) -> bool {
-        self.files.values().any(FollowedFile::is_due)
+        self.files.values().any(|file| file.is_due())
     }
 }
 

@@ -62,6 +62,9 @@ impl Growing<'_> {
             self.past_starts += mem::take(&mut self.starts).len();
             self.series.iter_mut().for_each(|series| (series.past_starts, series.epoch) = (0, 0));
         }
+        // A server follows thousands of runs, and few of them get more tags.
+        self.series.shrink_to_fit();
+        self.by_tag.shrink_to_fit();
         taken.sort_by(|a, b| {
             (a.series.tag(), a.series.kind()).cmp(&(b.series.tag(), b.series.kind()))
         });

@@ -122,7 +122,8 @@ impl Run {
         let files = self.files();
         let mut reader = ValueReader::of_files(name, files);
         let known = |point: Point<Place>| {
-            let count = series.blobs_known().get(&point.value).copied();
+            let known = series.blobs_known();
+            let count = known.and_then(|known| known.get(&point.value).copied());
             (point, count)
         };
         let points: Vec<_> = points.into_iter().map(known).collect();
@@ -136,7 +137,9 @@ impl Run {
         };
         let counted = counted.into_iter().filter_map(|(point, count)| Some((point, count?)));
         let counted: Vec<_> = counted.collect();
-        series.blobs_known().extend(counted.iter().map(|(point, count)| (point.value, *count)));
+        if let Some(mut known) = series.blobs_known() {
+            known.extend(counted.iter().map(|(point, count)| (point.value, *count)));
+        }
         counted
     }
 

@@ -23,9 +23,12 @@ pub(crate) struct Series {
     numbers: Option<Vec<u64>>,
     /// The number of the next point.
     next: u64,
-    /// The numbers of blobs of values, as far as they were asked for. Copies of the series share them.
-    blobs_known: Arc<Mutex<BTreeMap<Place, usize>>>,
+    /// `None` for scalars.
+    blobs_known: Option<BlobsKnown>,
 }
+
+/// The numbers of blobs of values, as far as they were asked for. Copies of a series share them.
+type BlobsKnown = Arc<Mutex<BTreeMap<Place, usize>>>;
 
 /// Exact values of scalars, and the places of all others.
 #[derive(Clone)]
@@ -45,9 +48,9 @@ pub(crate) struct Point<V> {
 
 impl Series {
     pub(super) fn new(tag: Arc<str>, metadata: Arc<Metadata>) -> Self {
-        let values = match metadata.data_class {
-            DataClass::Scalar => Column::F32(Vec::new()),
-            _ => Column::Places(Vec::new()),
+        let (values, blobs_known) = match metadata.data_class {
+            DataClass::Scalar => (Column::F32(Vec::new()), None),
+            _ => (Column::Places(Vec::new()), Some(BlobsKnown::default())),
         };
         Self {
             tag,
@@ -57,7 +60,7 @@ impl Series {
             values,
             numbers: None,
             next: 0,
-            blobs_known: Arc::default(),
+            blobs_known,
         }
     }
 
@@ -70,13 +73,14 @@ impl Series {
         self.metadata.kind
     }
 
-    /// The numbers of blobs that are known. Those of points that were dropped may be among them.
-    pub(super) fn blobs_known(&self) -> MutexGuard<'_, BTreeMap<Place, usize>> {
-        let mut known = self.blobs_known.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The numbers of blobs that are known; none for scalars. Those of points that were dropped may be among them.
+    pub(super) fn blobs_known(&self) -> Option<MutexGuard<'_, BTreeMap<Place, usize>>> {
+        let known = self.blobs_known.as_ref()?;
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() > 2 * self.len().max(KEPT_POINTS) {
             known.clear();
         }
-        known
+        Some(known)
     }
 
     pub(crate) fn len(&self) -> usize {
