@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../crates/serve/src/routes/markdown.rs"]
+#[path = "../../crates/serve/src/routes/markdown/mod.rs"]
 #[allow(dead_code)] // some of it is for tables of texts
 mod markdown;
 #[path = "../../crates/serve/src/routes/markdown/safe.rs"]

@@ -13,9 +13,10 @@ use tbx_runs::archive::{Pack, Restore};
 #[derive(clap::Args)]
 #[command(
     after_help = "Packs whole run directories: event files, tbx.json, artifacts and everything else in them,
-including nested runs, with times and permissions, and the lists of versions and models above them. The archive is read again and all digests are compared
-before anything is removed. A file that changes meanwhile is an error. Runs with registered models are packed
-but never removed. If --remove is interrupted, repeat the command to finish it.
+including nested runs, with times and permissions, and the lists of versions and models above them. The
+archive is read again and all digests are compared before anything is removed. A file that changes meanwhile
+is an error. Runs with registered models are packed but never removed. If --remove is interrupted, repeat
+the command to finish it.
 
 tbx restore restores the runs byte for byte; so does tar --zstd -x.
 

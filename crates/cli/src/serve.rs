@@ -24,7 +24,8 @@ started, and no Python is needed while the page is shown.
 
 Only this machine can connect, unless --host says otherwise. There is no login. Nothing is written.
 
-NAME:PATH shows the runs of a log directory under that name. A log directory may be a URL, see `tbx --help`: it is listed every 5 seconds or more rarely, and only objects that changed are read. Embeddings are not shown of a URL.
+NAME:PATH shows the runs of a log directory under that name. A log directory may be a URL, see `tbx --help`: it is
+listed every 5 seconds or more rarely, and only objects that changed are read. The embeddings of a URL are not shown.
 
 Examples:
   tbx serve runs

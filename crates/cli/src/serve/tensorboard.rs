@@ -14,7 +14,8 @@ use tbx::store;
     after_help = "Starts the TensorBoard that is installed, in the active virtual environment or on PATH, and reads the \
 logs in place of its own data server. All dashboards and plugins are those of that TensorBoard.
 
-The log directory may be a URL, see `tbx --help`. TensorBoard then needs no package for it. What does not come from the event logs, such as embeddings, is not shown of a URL.
+The log directory may be a URL, see `tbx --help`. TensorBoard then needs no package for it. Files next to the event
+logs of a URL, such as embeddings, are not shown.
 
 Examples:
   tbx tensorboard runs
