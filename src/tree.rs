@@ -261,7 +261,7 @@ impl Tree {
         self.files.iter().map(line).collect()
     }
 
-    /// The SHA-256 of a single file; for a directory, that of its [`sums`](Self::sums).
+    /// The SHA-256 of a single file; for a directory, of its [`sums`](Self::sums).
     pub fn digest(&self) -> String {
         match self.files.as_slice() {
             [file] if !self.is_folder => file.sha256.clone(),

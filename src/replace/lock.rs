@@ -53,7 +53,7 @@ impl Lock {
         loop {
             match Self::attempt(&lock_path)? {
                 Attempt::Held(mut lock) => {
-                    // For the error message of processes that cannot take the lock. The file may be that of one that
+                    // For the error message of processes that cannot take the lock. The file may belong to one that
                     // was killed.
                     let _ = lock.file.set_len(0);
                     let _ = write!(lock.file, "process {}", std::process::id());

@@ -1,4 +1,4 @@
-//! What is known of a file without reading it.
+//! The facts about a file that are known without reading it.
 
 use std::fmt;
 use std::fs::Metadata;

@@ -149,7 +149,7 @@ fn a_version_of_many_files_leaves_its_run_readable() {
     for file in ["a/tbx.json", "tbx.artifacts.json"] {
         assert!(dir.path().join("runs").join(file).metadata().unwrap().len() < 4096, "{file}");
     }
-    // The list of the files is one that sha256sum reads, and its digest is that of the version.
+    // sha256sum reads the list of the files, and the version has the digest of the list.
     let place = dir.path().join("runs/a/artifacts").join(&version.path);
     let list = fs::read(place.with_extension("sha256")).unwrap();
     assert_eq!(tbx::digest::sha256(&list), version.digest);

@@ -209,7 +209,7 @@ fn every_pattern_of_tracking_does_what_it_says() {
     );
     assert_eq!(metas["versions/train"].outputs[0].name, "spirals-model");
 
-    // Fifteen trials, of which hyperband ends some; and the run of the sweep itself.
+    // Fifteen trials; hyperband ends some. And the run of the sweep itself.
     let search = below("search");
     assert_eq!(search.len(), 1 + 15);
     assert!(search.iter().any(|meta| meta.status == Some(Status::Pruned)));

@@ -69,7 +69,7 @@ impl DataServer {
         Self { options, ..self }
     }
 
-    /// Sets how many points of a series are kept. TensorBoard asks for 0 points of a plugin of which its user wants all;
+    /// Sets how many points of a series are kept. TensorBoard asks for 0 points of a plugin if its user wants all;
     /// it gets all if they are set here, too.
     #[must_use]
     pub fn samples(self, samples: Samples) -> Self {

@@ -230,7 +230,7 @@ impl FollowedFile {
         self.is_judged = quiet && !self.is_due;
         if went > 0 {
             let read = fingerprint(&file, self.offset);
-            // What cannot be compared with an object later is read again.
+            // A part that cannot be compared with an object later is read again.
             self.is_replaced |= read.is_err() && file.local().is_none();
             self.fingerprint = read.unwrap_or_default();
         }
@@ -292,7 +292,7 @@ impl FollowedFile {
             if let ErrorKind::Io(cause) = &issue.kind {
                 self.is_due = false; // until the next look
                 self.failure = Some(cause.kind());
-                // What replaced it is read after the next look.
+                // Its replacement is read after the next look.
                 if self.failure == before || is_replaced(cause) {
                     continue;
                 }
@@ -343,7 +343,7 @@ impl FollowedFile {
         }
         self.failure = Some(error.kind());
         if is_replaced(&error) {
-            return; // what replaced it is read after the next look
+            return; // its replacement is read after the next look
         }
         let location = Location::of(path);
         found.issues.push(Issue { location, kind: error.into(), effect: Effect::SkippedFile });

@@ -92,7 +92,7 @@ pub struct Follower {
     budget: u64,
     runs: BTreeMap<PathBuf, Box<FollowedRun>>,
     next_look: Option<Instant>,
-    /// Whether the last scan has failed, so that nothing is known of the directory.
+    /// Whether the last scan has failed, so the content of the directory is unknown.
     is_unknown: bool,
     /// The problems with the directory that the last scan found.
     folder_issues: HashSet<(Option<Arc<Path>>, &'static str)>,

@@ -192,7 +192,7 @@ impl Store {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match &seen {
             Ok(seen) => known.objects.insert(key.clone(), *seen),
-            // What is not there any more must not be found by its old state.
+            // An object that is gone must not be found by its old state.
             Err(error) if error.kind() == io::ErrorKind::NotFound => known.objects.remove(key),
             Err(_) => None,
         };

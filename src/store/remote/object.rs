@@ -36,7 +36,7 @@ pub(in crate::store) struct Object {
 /// The version of an object that is read.
 #[derive(Debug, Default)]
 struct Version {
-    /// What the first answer has named it.
+    /// Its version in the first answer.
     name: Option<u64>,
     /// The file, if the web server sends no parts.
     whole: Option<Bytes>,
@@ -66,7 +66,7 @@ impl Object {
         Self { store, key, version: None }
     }
 
-    /// The same object, of which only one version is read.
+    /// The same object. Only one version of it is read.
     pub(super) fn version(self) -> Self {
         let version = Version { whole: self.store.whole(), ..Version::default() };
         Self { version: Some(Arc::new(Mutex::new(version))), ..self }

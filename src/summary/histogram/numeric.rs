@@ -70,7 +70,7 @@ impl Numeric for bf16 {
 
 impl Numeric for f16 {
     /// Converts without a branch and without querying the processor's features, so that many numbers are converted
-    /// at once. Goes through float32, of which twice as many fit into a register.
+    /// at once. Goes through float32: twice as many fit into a register.
     #[inline]
     fn to_f64(self) -> f64 {
         const FRACTION: u32 = 23 - 10;

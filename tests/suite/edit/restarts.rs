@@ -135,7 +135,7 @@ fn an_event_that_a_load_skips_does_not_count_in_a_compaction() {
         event[at] = 0xff;
         record(&event)
     };
-    // A START, of which nothing can be read.
+    // A START that cannot be read at all.
     let no_start = record(b"\x09\0\0\0\0\0\0\xf8\x3f\x10\x01\x3a\x02\x08\xff");
     let plugin = Some("scalars");
     let log = [

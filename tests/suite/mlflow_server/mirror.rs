@@ -162,7 +162,7 @@ fn a_refusal_that_does_not_pass_ends_the_mirror() {
     assert!(code == Some(2) && said.contains("MLFLOW_TRACKING_PASSWORD"), "{said}");
 }
 
-/// Several runs at once, one of which fails, and one that was there before; the mirror is killed again and again.
+/// Several runs at once. One fails, and one was there before. The mirror is killed again and again.
 #[test]
 fn a_mirror_that_is_killed_is_continued() {
     let (server, dir) = (Fake::start(), super::logs(100));

@@ -59,7 +59,7 @@ fn write(logs: &Path) {
     run.log_artifact_bytes("notes.txt", b"hello", None).unwrap();
     run.finish().unwrap();
     for (name, base) in [("a/train", 0.0), ("a/validation", 1.0), ("b", 2.0)] {
-        // Three sessions, each of which starts before the previous one ended.
+        // Three sessions. Each starts before the previous one ended.
         for first in [0, 5, 8] {
             let writer = SummaryWriter::create(logs.join(name)).unwrap();
             for step in first..first + 8 {

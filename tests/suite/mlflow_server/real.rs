@@ -249,7 +249,7 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// A search with nested runs, one of which failed and one of which was killed.
+/// A search with nested runs: one failed, and one was killed.
 fn write_search(logs: &Path, trials: usize) {
     let sweep =
         Sweep::minimize("loss").choice("optimizer", ["adam", "sgd"]).log_uniform("lr", 1e-4, 0.1);

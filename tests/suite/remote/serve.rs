@@ -277,7 +277,7 @@ fn secrets_of_a_url_are_shown_nowhere() {
     }
     assert!(!all.contains("hunter7"), "{all}");
     assert!(store.asked().iter().any(|asked| asked.headers.contains_key("authorization")));
-    // What cannot work is said at once, without the password.
+    // An error that will not pass is said at once, without the password.
     for (url, what) in [
         ("s3://me:hunter7@bucket/logs", "contains a user or a password"),
         ("ftp://me:hunter7@host/logs", "unknown kind of URL"),

@@ -144,7 +144,7 @@ fn a_site_has_the_answers_of_the_server() {
     ] {
         assert!(index.keys().any(|key| key.contains(part)), "{part}");
     }
-    // What cannot be read is left out: the labels of one, and the numbers of the other.
+    // Unreadable files are left out: the labels of one, and the numbers of the other.
     assert!(index.contains_key("plugin/projector/tensor?name=gone&run=embeddings"));
     for left_out in ["metadata?name=gone", "bookmarks?name=outside", "tensor?name=unread"] {
         assert!(!index.keys().any(|key| key.contains(left_out)), "{left_out}");

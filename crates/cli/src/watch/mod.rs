@@ -88,7 +88,7 @@ struct Batch {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    // What is shown has no secrets.
+    // The shown paths have no secrets.
     let logdirs: Vec<_> = args.logs.logdirs.iter().cloned().map(store::enter).collect();
     // This also fails for a directory that does not exist, instead of waiting for it forever.
     let ranks = Ranks::of(&logdirs)?;

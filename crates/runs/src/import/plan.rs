@@ -161,7 +161,7 @@ fn none<'n>(what: &str, wanted: &str, names: impl IntoIterator<Item = &'n str>) 
     }
 }
 
-/// Sorts runs by start time, but with parents before their children. If several runs have the same
+/// Sorts runs by start time, with parents before their children. If several runs have the same
 /// id, the first one is kept.
 fn in_order(
     mut runs: Vec<(Arc<SourceExperiment>, SourceRun)>,

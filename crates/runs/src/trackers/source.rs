@@ -439,7 +439,7 @@ pub(crate) struct SourceVersion {
     pub(crate) group: Option<String>,
     /// The SHA-256 of its file among the artifacts of the run, where it is known: it counts before `artifact`.
     pub(crate) sha256: Option<String>,
-    /// The name of the file that stands for all files of a directory, otherwise it is the first one.
+    /// The name of the file that represents all files of a directory, otherwise the first one.
     pub(crate) main_file: Option<&'static str>,
     /// Whether its number is that of tbx, which exported it.
     pub(crate) is_exported: bool,

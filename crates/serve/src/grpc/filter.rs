@@ -67,7 +67,7 @@ impl<'a> Filter<'a> {
 pub(super) fn count(asked: Option<&Downsample>, shows_all: bool) -> Result<Option<usize>, Status> {
     let asked = asked.ok_or_else(|| Status::invalid("the number of points is missing"))?.num_points;
     match asked {
-        // TensorBoard asks for 0 points of a plugin of which its user wants all.
+        // TensorBoard asks for 0 points of a plugin if its user wants all.
         0 if shows_all => Ok(None),
         count if count < 0 => Err(Status::invalid(format!("{count} points are asked for"))),
         count => usize::try_from(count)

@@ -36,7 +36,7 @@ impl Room {
         Ok(part)
     }
 
-    /// The bytes of an answer, of which the parts may have been counted.
+    /// The bytes of an answer. Its parts may have been counted already.
     ///
     /// # Errors
     ///

@@ -150,7 +150,7 @@ impl Run {
     }
 }
 
-/// What `f` returns for each of `items`, all of which wait for a server at the same time.
+/// The result of `f` for each of `items`. All wait for a server at the same time.
 fn each<T: Send, R: Send>(items: Vec<T>, f: impl Fn(T) -> R + Sync + Send) -> Vec<R> {
     items.into_par_iter().map(f).collect()
 }

@@ -80,7 +80,7 @@ struct Followed {
     follower: Follower,
 }
 
-/// What the watchers of all log directories share.
+/// The common state of the watchers of all log directories.
 #[derive(Default)]
 struct Common {
     state: Mutex<(Names, Shared)>,
@@ -188,7 +188,7 @@ impl Watcher {
         }
     }
 
-    /// What the threads have to do that keep `state` up to date. With a `pause` between two polls; without one, they
+    /// The jobs of the threads that keep `state` up to date. With a `pause` between two polls; without one, they
     /// read everything once.
     pub(crate) fn jobs(
         self,

@@ -40,7 +40,7 @@ pub(super) fn models(registered: Vec<Registered>, report: &mut Report) -> Vec<So
     }
     for version in versions {
         let Some(model_id) = version.about.parent_id() else {
-            let what = "the version of a model does not say of which model it is";
+            let what = "the version of a model does not name its model";
             let location = Location::default().with_run(version.about.unique_id());
             report.issues.push(Issue::new(
                 ErrorKind::Value(what.into()),

@@ -117,7 +117,7 @@ impl Columns {
                 user: experiment.user,
                 time_created_secs: experiment.time_created.map(Number),
             },
-            // Without hyperparameters, TensorBoard shows no metrics, but those that a run declares.
+            // Without hyperparameters, TensorBoard shows only the metrics that a run declares.
             None => match hparams(runs) {
                 none if none.is_empty() => Self::default(),
                 hparam_infos => {

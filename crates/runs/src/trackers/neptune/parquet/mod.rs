@@ -29,7 +29,7 @@ use tbx::error::{Effect, ErrorKind, Report, Result, failed};
 use tbx::meta::Param;
 use tbx::store::Root;
 
-/// Maximum number of rows of a run that are read: a few bytes can stand for any number of equal rows.
+/// Maximum number of rows of a run that are read: a few bytes can encode any number of equal rows.
 const MAX_ROWS: u64 = 1 << 28;
 
 /// A run, a model or a version of a model that the exporter wrote.

@@ -5,7 +5,7 @@ use serde_json::Value;
 /// Maximum length of a value that is not a plain number or text.
 const MAX_LEN: usize = 16 << 20;
 
-/// The first character of a text that stands for a number that is not finite. No writer uses it.
+/// The first character of the text for a number that is not finite. No writer uses it.
 const MARK: char = '\u{10fffd}';
 
 /// The numbers that are not finite, as they are written. The longest ones come first.
