@@ -6,6 +6,7 @@
 
 mod file;
 mod find;
+#[cfg(feature = "archive")]
 mod merge;
 mod name;
 
