@@ -211,11 +211,12 @@ impl State {
             for (name, value) in &answer.headers {
                 head += &format!("{name}: {value}\r\n");
             }
-            stream.write_all((head + "\r\n").as_bytes())?;
             let body = if asked.method == "HEAD" { &[][..] } else { &answer.body };
             let body = &body[..body.len().min(end)];
             asked.sent = body.len();
+            // Before the head, which is all that some clients read.
             self.asked.lock().unwrap().push(asked);
+            stream.write_all((head + "\r\n").as_bytes())?;
             stream.write_all(body)?;
             if body.len() == end {
                 return Ok(());

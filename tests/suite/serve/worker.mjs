@@ -40,8 +40,8 @@ async function content(response, route) {
   const type = response.headers.get("Content-Type");
   const bytes = Buffer.from(await response.arrayBuffer());
   if (type === "application/json") return { type, body: JSON.parse(bytes) };
-  // A number may have two shortest forms.
-  const long = /-?\d+\.\d{14,}(e[+-]\d+)?/g;
+  // A number with 16 digits or more may have two shortest forms.
+  const long = /-?(?=[\d.]{17})\d+\.\d+(e[+-]\d+)?/g;
   const body = bytes.toString("latin1");
   return { type, body: type.startsWith("text/csv") ? body.replace(long, (number) => Number(number)) : body };
 }

@@ -5,7 +5,7 @@ use tbx::error::ErrorKind;
 use tbx::{RawValue, Text};
 
 use super::json::{Items, Number};
-use super::markdown::{clean, to_html};
+use super::markdown::{clean, to_html, to_safe_html};
 use super::tags::names;
 use crate::app::App;
 use crate::http::{Answer, Refusal, Request};
@@ -49,7 +49,10 @@ fn html(text: &Text, is_markdown: bool) -> String {
         false => text.clone(),
     };
     let (warning, columns) = match text.shape.as_slice() {
-        [] => return clean(&text.strings.first().map(cell).unwrap_or_default()),
+        [] => {
+            let text = text.strings.first().map_or("", String::as_str);
+            return if is_markdown { to_safe_html(text) } else { clean(text) };
+        }
         [_] => (None, 1),
         [_, columns] => (None, *columns),
         [first @ .., _, columns] => (Some(first.len() + 2), *columns),
