@@ -157,8 +157,8 @@ impl Mirror {
         Self { to: self.to.silence(silence), ..self }
     }
 
-    /// The time between two looks at the log directory. If reading takes long, the pause is longer: at most a fifth of
-    /// the time is spent. Default: 5 seconds.
+    /// The time between two looks at the log directory. If the search for what is new takes long, the pause is four times
+    /// as long. Default: 5 seconds.
     #[must_use]
     pub fn every(self, interval: Duration) -> Self {
         Self { every: interval, ..self }

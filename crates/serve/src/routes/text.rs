@@ -96,6 +96,9 @@ mod tests {
         assert!(shown.contains("<strong>a</strong>"), "{shown}");
         assert!(html(&table, false).contains("**a**"));
         assert_eq!(html(&"x".into(), true), "<p>x</p>");
+        // As many as in a long table of JSON.
+        let quoted = Text::table((0..3000).map(|_| ["{\"key\": \"value\"}".repeat(5)])).unwrap();
+        assert_eq!(html(&quoted, true).matches("<td>").count(), 3000);
         let deep = Text::new([2, 1, 2], ["a", "b", "c", "d"]);
         let shown = html(&deep, true);
         assert!(shown.contains("3 dimensions"), "{shown}");

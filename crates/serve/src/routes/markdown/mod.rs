@@ -38,9 +38,9 @@ const ELEMENTS: [&str; 25] = [
 const EMPTY: [&str; 4] = ["br", "hr", "img", "!--"];
 /// Maximum number of elements in each other: the work of a parser of HTML is the product of depth and length.
 const MAX_DEPTH: usize = 200;
-/// Maximum product of the number of `&` and of the length: the work of the parser of HTML. It allows 16,000 `&` in the
-/// longest text.
-const MAX_REFERENCE_WORK: usize = 1 << 34;
+/// Maximum product of the number of `&` and of the length, to which the work of the parser of HTML may grow. It allows
+/// 65,000 `&` in a megabyte of HTML, more than a table of quoted texts has.
+const MAX_REFERENCE_WORK: u64 = 1 << 36;
 /// Maximum number of bytes of a text that is read as Markdown.
 const MAX_MARKDOWN: usize = 1 << 20;
 
@@ -77,7 +77,8 @@ fn cleaned(html: &str) -> Option<String> {
         text.push_str(part);
     }
     let references = text.bytes().filter(|byte| *byte == b'&').count();
-    let work = references.saturating_mul(text.len());
+    let [references, len] = [references, text.len()].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+    let work = references.saturating_mul(len);
     let is_much = depth(&text) > MAX_DEPTH || work > MAX_REFERENCE_WORK;
     (!is_much).then(|| CLEANER.clean(&text).to_string())
 }
