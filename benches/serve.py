@@ -9,11 +9,11 @@ TBX is the program, built with --release. The Python that runs this script has t
 tensorboard-data-server. TAG is a scalar that all runs have; those of `make` are tag0, tag1 and so on.
 
 `answers` lets the servers take turns, and prints medians: wall and CPU seconds from the start of the process until the
-last byte of the first answer for TAG that has all points of all runs; CPU seconds of one more such answer; and the peak
-of resident memory. `follow` prints the CPU use of each server while nothing changes, and the time from a point that is
-written to a new run until an answer has it (the run is removed afterwards). `clients` lets 200 clients ask `tbx serve`
-for TAG and for the lists of tags, and prints the number of answers, of errors, and the memory before and after. CPU and
-memory are those of the process and its children.
+last byte of the first answer for TAG that has all points of all runs; CPU seconds of one more such answer, and of one
+list of tags; and the peak of resident memory. `follow` prints the CPU use of each server while nothing changes, and the
+time from a point that is written to a new run until an answer has it (the run is removed afterwards). `clients` lets 200
+clients ask `tbx serve` for TAG and for the lists of tags, and prints the number of answers, of errors, and the memory
+before and after. CPU and memory are those of the process and its children.
 """
 
 import gzip
@@ -38,6 +38,7 @@ IDLE_SECS = 20
 POINTS = 20
 CLIENTS = 200
 PATH = "data/plugin/timeseries/timeSeries"
+TAGS = "data/plugin/timeseries/tags"
 
 
 def processes(pid):
@@ -107,6 +108,9 @@ class Server:
         points = {name: len(points) for name, points in series.items()}
         return points if run is None else points.get(run, 0)
 
+    def ask_tags(self):
+        self.open(self.address + TAGS, timeout=120).read()
+
     def until_complete(self, tag, expected):
         """Waits until the answer is the expected one, or, if none is expected, no longer changes."""
         last, since = None, time.monotonic()
@@ -175,14 +179,18 @@ def answers(program, logdir, tag, rounds=3):
             wall, cpu = server.heard - server.start, cpu_secs(pid)
             for _ in range(WARM):
                 server.ask(tag)
-            warm = (cpu_secs(pid) - cpu) / WARM
-            figures[name].append((wall, cpu, warm, peak_mb(pid)))
+            warm = cpu_secs(pid)
+            for _ in range(WARM):
+                server.ask_tags()
+            tags = (cpu_secs(pid) - warm) / WARM
+            figures[name].append((wall, cpu, (warm - cpu) / WARM, tags, peak_mb(pid)))
             server.stop()
-    print(f"{'':16} {'wall s':>8} {'CPU s':>8} {'warm CPU s':>10} {'peak MB':>8}  points")
+    columns = f"{'wall s':>8} {'CPU s':>8} {'warm CPU s':>10} {'tags CPU s':>10} {'peak MB':>8}"
+    print(f"{'':16} {columns}  points")
     for name, rows in figures.items():
-        wall, cpu, warm, peak = (statistics.median(column) for column in zip(*rows))
+        wall, cpu, warm, tags, peak = (statistics.median(column) for column in zip(*rows))
         points = sum(expected[name].values())
-        print(f"{name:16} {wall:8.2f} {cpu:8.2f} {warm:10.3f} {peak:8.0f}  {points}")
+        print(f"{name:16} {wall:8.2f} {cpu:8.2f} {warm:10.3f} {tags:10.3f} {peak:8.0f}  {points}")
 
 
 def follow(program, logdir, tag):
@@ -233,7 +241,7 @@ def clients(program, logdir, tag, secs=60):
                 if number % 4 == 0:
                     server.ask(tag)
                 else:
-                    server.open(server.address + "data/plugin/timeseries/tags", timeout=120).read()
+                    server.ask_tags()
                 done.append(number)
             except OSError as error:
                 failed.append(str(error))

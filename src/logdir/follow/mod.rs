@@ -25,6 +25,8 @@ const QUICK: Duration = Duration::from_millis(5);
 /// Maximum pause between slower scans. They are spaced so that they take a hundredth of the time.
 const RARELY: Duration = Duration::from_secs(30);
 const SHARE: u32 = 100;
+/// Minimum number of runs that share the budget of a poll.
+const MIN_RUNS: u64 = 8;
 /// Minimum pause between two lists of a URL, which cost money and the server's time.
 const REMOTE: Duration = Duration::from_secs(5);
 
@@ -135,7 +137,7 @@ impl Follower {
         Self { settle: time, ..self }
     }
 
-    /// Sets the approximate number of bytes that a poll reads. Default: 64 MiB.
+    /// Sets the approximate number of bytes that a poll reads, at most an eighth of them of one run. Default: 64 MiB.
     #[must_use]
     pub fn budget(self, bytes: u64) -> Self {
         Self { budget: bytes.max(1), ..self }
@@ -191,8 +193,9 @@ impl Follower {
             let took = now.elapsed();
             self.next_look = Some(now + took + pause(took, is_remote));
         }
-        // Prevents a long log from delaying short ones.
-        let share = self.budget / u64::try_from(due.len()).unwrap_or(1).max(1);
+        // Prevents a long log from delaying short ones, and its points from being in memory twice.
+        let runs = u64::try_from(due.len()).unwrap_or(1).max(MIN_RUNS);
+        let share = if finish { u64::MAX } else { self.budget / runs };
         let poll = Poll { budget_of_run: share.max(chunk(is_remote)), ..poll };
         let read: Vec<_> = due.par_iter_mut().map(|run| run.read(&poll)).collect();
         news.has_more = due.iter().any(|run| run.has_more());
