@@ -253,7 +253,7 @@ class Comparison:
                 same(file, run=run, name=name)
             same("tensor", run=run, name=f"{name}:0")
         for route in ["info", "tensor", "metadata", "bookmarks", "sprite_image"]:
-            for run in [{}, {"run": runs[0]}, {"run": "nothing"}]:
+            for run in [{}, {"run": "nothing"}, *({"run": run} for run in runs[:1])]:
                 for name in [{}, {"name": "nothing"}]:
                     same(route, **run, **name)
         for run in json.loads(self.stock.get("data/runs")[2]):

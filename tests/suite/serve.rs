@@ -9,4 +9,5 @@ mod embeddings;
 mod export;
 mod growth;
 mod load;
+mod losses;
 mod stock;

@@ -60,7 +60,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     reload: f64,
 
-    /// Number of points to show of each series of a plugin, such as scalars=5000, or `all`. May be repeated.
+    /// Number of points to show of each series of a plugin, such as scalars=5000; 0 or `all` shows all. May be repeated.
     /// [default: scalars=1000, histograms=51, text=100, pr_curves=100, mesh=100, images=10, audio=10]
     #[arg(long, value_name = "PLUGIN=N", value_parser = sample, value_delimiter = ',')]
     samples: Vec<(String, Option<usize>)>,
@@ -94,7 +94,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 fn sample(text: &str) -> Result<(String, Option<usize>), String> {
     let (plugin, count) = text.split_once('=').ok_or("must be PLUGIN=N or PLUGIN=all")?;
     let count = match count {
-        "all" => None,
+        "all" | "0" => None, // 0 as in TensorBoard
         count => Some(count.parse().map_err(|_| "N must be a whole number or `all`")?),
     };
     Ok((plugin.to_owned(), count))

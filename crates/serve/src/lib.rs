@@ -21,7 +21,7 @@
 //! point and the smallest and the largest value of equal parts are kept, so that no spike disappears; of others, points
 //! at equal distances. [`Samples`] sets the numbers.
 //!
-//! Scalars are in memory, at most 8,192 points of a series unless [`Samples`] asks for more. Of everything else only
+//! Scalars are in memory, at most 4,096 points of a series unless [`Samples`] asks for more. Of everything else only
 //! the places in the log are, and values are read when they are asked for.
 
 #![cfg_attr(test, allow(clippy::as_conversions))]

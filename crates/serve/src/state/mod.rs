@@ -161,6 +161,6 @@ impl Samples {
     /// The number of points that are kept; `None` is all.
     fn kept(&self, plugin: &str) -> Option<usize> {
         let asked = self.by_plugin.get(plugin).copied().unwrap_or(Some(0));
-        asked.map(|count| count.saturating_mul(8).max(KEPT_POINTS))
+        asked.map(|count| count.saturating_mul(4).max(KEPT_POINTS))
     }
 }

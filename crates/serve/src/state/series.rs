@@ -9,7 +9,7 @@ use super::sample::{Places, extremes, spread};
 
 /// Maximum number of points of a series that are kept, unless more are asked for. When there are more, half of them
 /// are dropped; the smallest and the largest numbers stay.
-pub(crate) const KEPT_POINTS: usize = 1 << 13;
+pub(crate) const KEPT_POINTS: usize = 1 << 12;
 
 /// A series: columns of steps, wall times and values.
 #[derive(Clone)]
