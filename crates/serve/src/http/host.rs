@@ -24,8 +24,10 @@ impl Hosts {
     /// page could read the logs by the first, and keep the server busy by the second.
     pub(super) fn check(&self, headers: &HeaderMap, is_for_data: bool) -> Result<(), Refusal> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let host = text(HOST.as_str()).unwrap_or("");
-        if !self.answers(host) {
+        let mut hosts = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or(""));
+        let first = hosts.next().unwrap_or("");
+        // A request with several is not valid, and programs on its way may follow any of them.
+        if let Some(host) = std::iter::once(first).chain(hosts).find(|host| !self.answers(host)) {
             return Err(Refusal::Foreign(format!(
                 "this server does not answer to {host:?}: --allow-host allows a name"
             )));
@@ -82,6 +84,17 @@ mod tests {
             assert!(!hosts.answers(other), "{other}");
         }
         assert!(machine().is_none_or(|name| hosts.answers(&name)));
+    }
+
+    #[test]
+    fn each_host_of_a_request_must_be_this_machine() {
+        let hosts = Hosts::new([]);
+        let mut headers = HeaderMap::new();
+        assert!(hosts.check(&headers, false).is_err());
+        headers.append(HOST, HeaderValue::from_static("localhost"));
+        hosts.check(&headers, false).unwrap();
+        headers.append(HOST, HeaderValue::from_static("evil.example"));
+        assert!(hosts.check(&headers, false).is_err());
     }
 
     #[test]
