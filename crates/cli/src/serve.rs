@@ -29,6 +29,7 @@ listed every 5 seconds or more rarely, and only objects that changed are read. T
 
 Examples:
   tbx serve runs
+  tbx serve runs --reload 5
   tbx serve base:runs/base new:runs/new --open
   tbx serve s3://bucket/runs local:runs
   tbx serve runs --samples scalars=all --samples images=50
@@ -56,9 +57,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 6006)]
     port: u16,
 
-    /// Interval between two looks for new data, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
-    reload: f64,
+    /// Interval between two looks for new data, in seconds [default: 1]. If it is given, the page loads new data as often,
+    /// at most once a second; otherwise as its settings say, or when its reload button is pressed.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    reload: Option<f64>,
 
     /// Number of points to show of each series of a plugin, such as scalars=5000; 0 or `all` shows all. May be repeated.
     /// [default: scalars=1000, histograms=51, text=100, pr_curves=100, mesh=100, images=10, audio=10]
@@ -105,7 +107,8 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         print(&format!("{}\n", get_page()?.display()))?;
         return Ok(FINE);
     }
-    let page = page(args.webfiles.clone())?;
+    let mut page = page(args.webfiles.clone())?;
+    let reload = args.reload.map(Duration::from_secs_f64);
     let samples = args.samples.iter().cloned();
     let samples =
         samples.fold(Samples::new(), |samples, (plugin, count)| samples.plugin(plugin, count));
@@ -113,7 +116,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let mut server = Server::new(args.logdirs.iter().map(|text| Source::parse(text)))
         .options(args.choice.options())
         .samples(samples)
-        .reload(Duration::from_secs_f64(args.reload))
+        .reload(reload.unwrap_or(Duration::from_secs(1)))
         .host(&args.host)
         .port(args.port)
         .title(&args.window_title)
@@ -137,6 +140,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         let size = bytes(done.bytes);
         print(&format!("{runs}, {answers} written to {}, {size}\n", directory.display()))?;
         return Ok(FINE);
+    }
+    if let Some(period) = reload {
+        page = page.refresh(period);
     }
     let server = server.bind(page)?;
     let address = server.address();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Crc;
@@ -27,6 +28,11 @@ pub(super) const PROJECTOR_FILES: &[&str] =
 /// Says where the page is: where it was loaded from.
 pub(crate) const ROOT: &[u8] = br#"<!doctype html><meta name="tb-relative-root" content="./">"#;
 
+/// The script that reloads the data of the page, and its name, which is none of TensorBoard's.
+const REFRESH: (&str, &str) = ("tbx-refresh.js", include_str!("refresh.js"));
+/// Minimum time between two reloads.
+const MIN_REFRESH: Duration = Duration::from_secs(1);
+
 /// TensorBoard's page: the files in the archive `webfiles.zip` of the Python package `tensorboard`.
 pub struct Page {
     files: BTreeMap<String, PageFile>,
@@ -34,6 +40,7 @@ pub struct Page {
     projector: BTreeMap<&'static str, PageFile>,
     version: String,
     path: PathBuf,
+    refresh: Option<Duration>,
 }
 
 impl std::fmt::Debug for Page {
@@ -93,7 +100,14 @@ impl Page {
         }
         let version = version_beside(path).unwrap_or_default();
         let projector = projector_beside(path).unwrap_or_default();
-        Ok(Self { files, projector, version, path: path.to_owned() })
+        Ok(Self { files, projector, version, path: path.to_owned(), refresh: None })
+    }
+
+    /// Makes the page load new data again and again while it is visible, with `period` between two loads, at least a
+    /// second. Default: as its settings say, which is never or every 30 seconds or more rarely.
+    #[must_use]
+    pub fn refresh(self, period: Duration) -> Self {
+        Self { refresh: Some(period.max(MIN_REFRESH)), ..self }
     }
 
     /// The version of TensorBoard that the page is of; empty if it is not known.
@@ -135,10 +149,20 @@ impl Page {
         let name = path.trim_start_matches('/');
         if name.is_empty() || name == "index.html" {
             let mut page = ROOT.to_vec();
+            if let Some(period) = self.refresh {
+                let (file, period) = (REFRESH.0, period.as_secs_f64());
+                page.extend(
+                    format!(r#"<script src="{file}" data-period="{period}"></script>"#)
+                        .into_bytes(),
+                );
+            }
             let missing = || Refusal::NotFound("Not found".to_owned());
             let file = self.files.get("index.html").ok_or_else(missing)?;
             page.extend(Body::Gzip(file.gzip.clone()).plain()?);
             return Ok(Answer::page(page, ""));
+        }
+        if name == REFRESH.0 && self.refresh.is_some() {
+            return Ok(Answer::bytes(content_type(name), Bytes::from_static(REFRESH.1.as_bytes())));
         }
         let missing = || Refusal::NotFound("Not found".to_owned());
         let file = self.files.get(name).ok_or_else(missing)?;
@@ -257,6 +281,24 @@ mod tests {
             for outside in ["/../index.js", "/a/../index.js", "//etc/passwd", "/a"] {
                 assert!(page.answer(outside).is_err(), "{outside}");
             }
+        }
+    }
+
+    #[test]
+    fn the_page_is_refreshed_on_request() {
+        let file = archive(CompressionMethod::Deflated, &["index.html", "index.js"]);
+        let plain = |page: &Page, name| {
+            let body = page.answer(name).ok()?.body.plain().unwrap();
+            Some(String::from_utf8(body.to_vec()).unwrap())
+        };
+        let page = Page::open(file.path()).unwrap();
+        assert!(!plain(&page, "/").unwrap().contains("<script"));
+        assert_eq!(plain(&page, "/tbx-refresh.js"), None);
+        for (millis, secs) in [(50, "1"), (1000, "1"), (2500, "2.5")] {
+            let page = Page::open(file.path()).unwrap().refresh(Duration::from_millis(millis));
+            let script = format!(r#"<script src="tbx-refresh.js" data-period="{secs}"></script>"#);
+            assert!(plain(&page, "/").unwrap().contains(&script), "{millis}");
+            assert!(plain(&page, "/tbx-refresh.js").unwrap().contains("setInterval"));
         }
     }
 
