@@ -137,7 +137,7 @@ impl Follower {
         Self { settle: time, ..self }
     }
 
-    /// Sets the approximate number of bytes that a poll reads, at most an eighth of them of one run. Default: 64 MiB.
+    /// Sets the approximate number of bytes that a poll reads, at most an eighth of them from one run. Default: 64 MiB.
     #[must_use]
     pub fn budget(self, bytes: u64) -> Self {
         Self { budget: bytes.max(1), ..self }
