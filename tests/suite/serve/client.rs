@@ -40,11 +40,11 @@ pub(crate) fn page() -> (TempDir, PathBuf) {
 }
 
 impl Serve {
-    /// Serves `logdir` with a page of two words.
+    /// Serves `logdir` with a page of two words, and looks for new data often.
     pub(crate) fn start(logdir: &Path, options: &[&str]) -> Self {
         let (page, archive) = page();
         let archive = archive.to_str().unwrap();
-        let options = [&["--webfiles", archive], options].concat();
+        let options = [&["--webfiles", archive, "--reload", "0.1"], options].concat();
         let mut serve = Self::start_with_page(logdir, &options);
         serve.page = Some(page);
         serve
@@ -53,7 +53,7 @@ impl Serve {
     /// Serves `logdir` with the page that `options` name, or the one that is found.
     pub(crate) fn start_with_page(logdir: &Path, options: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tbx"));
-        command.arg("serve").arg(logdir).args(["--port", "0", "--reload", "0.1"]).args(options);
+        command.arg("serve").arg(logdir).args(["--port", "0"]).args(options);
         Self::spawn(&mut command)
     }
 
