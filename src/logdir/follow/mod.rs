@@ -195,8 +195,7 @@ impl Follower {
         }
         // Prevents a long log from delaying short ones, and its points from being in memory twice.
         let runs = u64::try_from(due.len()).unwrap_or(1).max(MIN_RUNS);
-        let share = if finish { u64::MAX } else { self.budget / runs };
-        let poll = Poll { budget_of_run: share.max(chunk(is_remote)), ..poll };
+        let poll = Poll { budget_of_run: (self.budget / runs).max(chunk(is_remote)), ..poll };
         let read: Vec<_> = due.par_iter_mut().map(|run| run.read(&poll)).collect();
         news.has_more = due.iter().any(|run| run.has_more());
         for (run, of_run) in read {

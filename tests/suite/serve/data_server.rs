@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::client::Serve;
-use super::stock::{logs, python, script, webfiles};
+use super::stock::{compare, logs, python, webfiles};
 
 /// The data server as TensorBoard starts it.
 fn data_server(logdir: &str, dir: &Path) -> Command {
@@ -73,16 +73,5 @@ fn stock_tensorboard_answers_as_tbx_serve_does() {
     };
     let dir = logs();
     let serve = Serve::start_with_page(dir.path(), &["--webfiles", &webfiles(&python)]);
-    let compared = Command::new(python)
-        .args(["-B", "-X", "utf8"])
-        .arg(script())
-        .arg(dir.path())
-        .arg(format!("http://{}/", serve.address))
-        .env("TBX_DATA_SERVER", env!("CARGO_BIN_EXE_tbx"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = [compared.stdout, compared.stderr].map(|text| String::from_utf8(text).unwrap());
-    eprint!("{}", said[0]);
-    assert!(compared.status.success(), "{}\n{}", compared.status, said[1]);
+    compare(&python, dir.path(), &serve, Some(env!("CARGO_BIN_EXE_tbx")));
 }

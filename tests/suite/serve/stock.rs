@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tbx::summary::hparams::SessionStatus;
@@ -84,9 +84,19 @@ pub(super) fn logs() -> TempDir {
     dir
 }
 
-/// The script that compares answers.
-pub(super) fn script() -> PathBuf {
-    repository("tests/stock_tensorboard/serve.py")
+/// Compares each answer of `serve` with that of stock TensorBoard on the same logs, which reads them by its own loader,
+/// or through `data_server`.
+pub(super) fn compare(python: &OsStr, logdir: &Path, serve: &Serve, data_server: Option<&str>) {
+    let mut script = Command::new(python);
+    script.args(["-B", "-X", "utf8"]).arg(repository("tests/stock_tensorboard/serve.py"));
+    script.arg(logdir).arg(format!("http://{}/", serve.address)).stdin(Stdio::null());
+    if let Some(program) = data_server {
+        script.env("TBX_DATA_SERVER", program);
+    }
+    let compared = script.output().unwrap();
+    let said = [compared.stdout, compared.stderr].map(|text| String::from_utf8(text).unwrap());
+    eprint!("{}", said[0]);
+    assert!(compared.status.success(), "{}\n{}", compared.status, said[1]);
 }
 
 #[test]
@@ -104,15 +114,5 @@ fn answers_are_those_of_stock_tensorboard() {
     // The rule of TensorBoard's own loader.
     let options = ["--webfiles", &page, "--restart", "tensorboard"];
     let serve = Serve::start_with_page(dir.path(), &options);
-    let compared = Command::new(python)
-        .args(["-B", "-X", "utf8"])
-        .arg(script())
-        .arg(dir.path())
-        .arg(format!("http://{}/", serve.address))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let said = [compared.stdout, compared.stderr].map(|text| String::from_utf8(text).unwrap());
-    eprint!("{}", said[0]);
-    assert!(compared.status.success(), "{}\n{}", compared.status, said[1]);
+    compare(&python, dir.path(), &serve, None);
 }
